@@ -1,0 +1,252 @@
+"""Results: as a dictionary that is JSON, as text for the terminal, and as the table in the README."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import clients, workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.server import Server
+    from benchmarks.workloads import Effort, Workload
+
+Result = dict[str, Any]
+Results = dict[str, Result]
+
+BEGIN = "<!-- benchmark table -->"
+END = "<!-- end benchmark table -->"
+
+# What can't be seen from inside the processes, whatever the client.
+BLIND_SPOTS = (
+    "Loopback only: no packet loss, no latency, no network card. The kernel's work for a packet is charged to whoever "
+    "sends it, so a client pays for part of the server's receiving, and the server for part of the client's.",
+    "Memory is what the process holds (RSS); the kernel's socket buffers are not in it.",
+    "Cold start includes the interpreter's own; the files are in the page cache, their bytecode is compiled.",
+    "One certificate authority is loaded, not the system's 140: loading those costs 30 ms more in each context made.",
+)
+
+
+def new_result(workload: Workload, effort: Effort, where: Server) -> Result:
+    return {
+        "title": workload.title,
+        "cpu": workload.unit.cpu,
+        "rate": workload.unit.rate,
+        "concurrency": workload.concurrency,
+        "rounds": workload.most_rounds,
+        "effort": {"seconds": effort.seconds, "bulk_size": effort.bulk_size, "processes": effort.processes},
+        "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "where": _circumstances(where),
+        "clients": {},
+    }
+
+
+def _circumstances(where: Server) -> dict[str, str]:
+    model = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n"):
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return {
+        "processor": model,
+        "cores": f"{os.cpu_count()}, of which one was used",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "Python": f"{platform.python_version()} ({platform.python_implementation()}, {platform.python_compiler()})",
+        "server": where.version,
+    }
+
+
+def load(path: Path) -> Results:
+    if not path.exists():
+        return {}
+    results: Results = json.loads(path.read_text(encoding="utf-8"))
+    return results
+
+
+def save(results: Results, path: Path) -> None:
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def merge(old: Results, new: Results) -> Results:
+    """The old results, with those workloads replaced that were measured again, in the workloads' order."""
+    both = {**old, **new}
+    order = [workload.id for workload in workloads.WORKLOADS]
+    return {name: both[name] for name in sorted(both, key=lambda name: _place(name, order))}
+
+
+def _place(name: str, order: list[str]) -> tuple[int, int]:
+    base, _, size = name.partition("@")
+    return (order.index(base) if base in order else len(order), int(size or 0))
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def _scale(name: str) -> float:
+    """From seconds to the unit that the workload is told in."""
+    return workloads.find(name, 0).unit.scale
+
+
+def cpu(result: Result, client: str, scale: float) -> float | None:
+    """CPU time per request, connection, ... : the median of the rounds."""
+    samples = result["clients"].get(client, {}).get("samples", [])
+    return median(s["cpu"] / s["units"] for s in samples) * scale if samples else None
+
+
+def _median(samples: Iterable[dict[str, Any]], value: str) -> float:
+    return median(sample[value] / sample["units"] for sample in samples)
+
+
+def _more(result: Result, client: str, name: str) -> float | None:
+    samples = result["clients"].get(client, {}).get("samples", [])
+    return median(s["more"][name] for s in samples) if samples else None
+
+
+def _number(value: float | None, suffix: str = "") -> str:
+    """Three digits that mean something."""
+    if value is None:
+        return "-"
+    if value >= 100:
+        return f"{value:,.0f}{suffix}"
+    if value >= 10:
+        return f"{value:.1f}{suffix}"
+    return f"{value:.2f}{suffix}"
+
+
+# --- text for the terminal -------------------------------------------------------------------------------------------
+
+
+def progress(workload: Workload, client: str, outcome: dict[str, Any]) -> str:
+    if "sample" not in outcome:
+        kind, why = next(iter(outcome.items()))
+        return f"{workload.id:16} {client:12} {kind}: {why}"
+    sample = outcome["sample"]
+    value = sample["cpu"] / sample["units"] * workload.unit.scale
+    return f"{workload.id:16} {client:12} {_number(value):>8} {workload.unit.cpu}"
+
+
+def text(results: Results) -> str:
+    parts = [_workload_text(name, result) for name, result in results.items()]
+    return "\n\n".join([*parts, _missing_text(results), _versions_text(results)])
+
+
+def _workload_text(name: str, result: Result) -> str:
+    scale = _scale(name)
+    ours = cpu(result, clients.OURS, scale)
+    lines = [
+        f"{name}  {result['title']}  ({result['cpu']}, median of {result['rounds']})",
+        f"    {'client':12}{'CPU':>9}{'lowest':>9}{'highest':>9}{'to ours':>9}{result['rate']:>16}{'server CPU':>12}"
+        f"{'elsewhere':>11}",
+    ]
+    for client, of_client in result["clients"].items():
+        samples = of_client["samples"]
+        if not samples:
+            continue
+        each = sorted(sample["cpu"] / sample["units"] * scale for sample in samples)
+        # What the core did that was neither the client nor the server: much of it means that others were using it.
+        elsewhere = median(1 - (s["cpu"] + s["server_cpu"]) / s["wall"] for s in samples)
+        ratio = median(each) / ours if ours else None
+        rate = median(sample["units"] / sample["wall"] for sample in samples)
+        lines.append(
+            f"    {client:12}{_number(median(each)):>9}{_number(each[0]):>9}{_number(each[-1]):>9}{_number(ratio):>9}"
+            f"{_number(rate):>16}{_number(_median(samples, 'server_cpu') * scale):>12}{max(0.0, elsewhere):>11.0%}"
+            + "".join(f"   {what.replace('_', ' ')} {_number(_more(result, client, what))}" for what in samples[0]["more"])
+        )
+    return "\n".join(lines)
+
+
+def _missing_text(results: Results) -> str:
+    lines = ["Not measured"]
+    for (client, why), names in _missing(results).items():
+        lines.append(f"    {client}: {why} ({', '.join(names)})")
+    lines += [f"    {spot}" for spot in BLIND_SPOTS]
+    return "\n".join(lines)
+
+
+def _missing(results: Results) -> dict[tuple[str, str], list[str]]:
+    """Which workloads a client has no numbers for, by reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, result in results.items():
+        for client, of_client in result["clients"].items():
+            why = of_client.get("cannot") or of_client.get("failed")
+            if why:
+                found.setdefault((client, why), []).append(name)
+    return found
+
+
+def _versions_text(results: Results) -> str:
+    lines = ["Versions"]
+    seen = [result["where"] for result in results.values()]
+    lines += [f"    {what}: {value}" for what, value in (seen[-1] if seen else {}).items()]
+    lines += [f"    {client}: {value}" for client, value in _client_versions(results).items()]
+    return "\n".join(lines)
+
+
+def _client_versions(results: Results) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for result in results.values():
+        for client, of_client in result["clients"].items():
+            if "versions" in of_client:
+                found[client] = ", ".join(f"{name} {version}" for name, version in of_client["versions"].items())
+    return found
+
+
+# --- the table in the README -----------------------------------------------------------------------------------------
+
+
+def write_readme(results: Results, path: Path) -> None:
+    """Replace what stands between the two markers."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} lacks the markers {BEGIN} and {END}")
+    path.write_text(f"{before}{BEGIN}\n{markdown(results)}\n{END}{after}", encoding="utf-8")
+
+
+def markdown(results: Results) -> str:
+    results = {name: result for name, result in results.items() if "@" not in name}
+    shown = [name for name in clients.names() if any(name in result["clients"] for result in results.values())]
+    lines = [
+        f"| CPU time | {' | '.join(shown)} | best other / ours |",
+        f"|---|{'---:|' * len(shown)}---:|",
+    ]
+    for name, result in results.items():
+        values = [cpu(result, client, _scale(name)) for client in shown]
+        unit = result["cpu"].removeprefix("CPU ").replace(" per ", "/")
+        lines.append(_row(f"{result['title']}, {unit}", shown, values))
+        if name.startswith("W6"):
+            memory = [_more(result, client, "kib_per_connection") for client in shown]
+            lines.append(_row(f"{result['title']}, KiB/connection", shown, memory))
+    return "\n".join([*lines, "", *_notes(results)])
+
+
+def _row(title: str, shown: list[str], values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    cells = [f"**{_number(value)}**" if known and value == min(known) else _number(value) for value in values]
+    return f"| {title} | {' | '.join(cells)} | {_lead(shown, values)} |"
+
+
+def _lead(shown: list[str], values: list[float | None]) -> str:
+    """How many times as much the best of the others needs."""
+    of_client = dict(zip(shown, values, strict=True))
+    ours = of_client.pop(clients.OURS, None)
+    others = [value for value in of_client.values() if value is not None]
+    return _number(min(others) / ours) if ours and others else "-"
+
+
+def _notes(results: Results) -> list[str]:
+    if not results:
+        return []
+    where = next(iter(results.values()))["where"]
+    return [
+        f"Lower is better. Medians of interleaved rounds; client and {where['server']} share one core of "
+        f"{where['processor']}; {where['kernel']}, Python {where['Python'].partition(' ')[0]}. "
+        f"A dash: the client can't do it, or did not finish. Differences under 25 % are noise."
+    ]

@@ -1,0 +1,159 @@
+"""The command: which workloads, which clients, how often; `python -m benchmarks --help`.
+
+Everything runs on one core: this process pins itself there, and the server and the measuring processes, which are its
+children, stay there with it. Client and server on two cores of a virtual machine wake each other up in times that
+differ from run to run; on one core the rate follows the CPU cost, and both repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import clients, report, server, workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.server import Server
+    from benchmarks.workloads import Effort, Workload
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results.json"
+README = ROOT / "README.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    if options.list:
+        print("\n".join(f"{workload.id:16} {workload.title}" for workload in workloads.WORKLOADS))
+        print("clients:", ", ".join(clients.names()))
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    _use_one_core(options.core)
+    _allow_many_descriptors()
+    started = time.monotonic()
+    try:
+        with server.running() as where:
+            results = _measure_all(options.workloads, options.clients, options.effort, where)
+    except server.ServerError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    print(report.text(results))
+    print(f"{time.monotonic() - started:.0f} seconds")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    report.save(results, options.json)
+    if options.write:
+        merged = report.merge(report.load(RESULTS), results)
+        report.save(merged, RESULTS)
+        report.write_readme(merged, README)
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks", description="Compares this client with others.")
+    listed = {"type": lambda text: [name for name in text.split(",") if name], "metavar": "NAME,..."}
+    parser.add_argument("--quick", action="store_true", help="a short, rough run: under 90 seconds")
+    parser.add_argument("--only", default=[], help="only these workloads, as W1,W7-upload; W7 is all of W7", **listed)
+    parser.add_argument("--clients", default=clients.names(), help="only these clients, as ours,pycurl", **listed)
+    parser.add_argument("--rounds", type=int, help="how often each client does each workload (3; quick: 1)")
+    parser.add_argument("--seconds", type=float, help="how long a measured part takes, about (1.0; quick: 0.15)")
+    parser.add_argument("--growth", action="store_true", help="W4, W5 and W6 at several sizes instead")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core to use (the last)")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "benchmarks.json", help="where the results go")
+    parser.add_argument("--write", action="store_true", help="update benchmarks/results.json and the README's table")
+    parser.add_argument("--list", action="store_true", help="list the workloads and clients")
+    options = parser.parse_args(arguments)
+    try:
+        options.workloads = workloads.select(options.only)
+    except ValueError as error:
+        parser.error(str(error))
+    if unknown := set(options.clients).difference(clients.names()):
+        parser.error(f"there is no client {', '.join(sorted(unknown))}; there are {', '.join(clients.names())}")
+    if options.growth:
+        options.workloads = workloads.growth(options.workloads)
+    effort = workloads.QUICK if options.quick else workloads.NORMAL
+    given = {"rounds": options.rounds, "seconds": options.seconds}
+    options.effort = replace(effort, **{name: value for name, value in given.items() if value is not None})
+    return options
+
+
+def _use_one_core(core: int) -> None:
+    os.sched_setaffinity(0, {core})
+
+
+def _allow_many_descriptors() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _measure_all(
+    chosen: Sequence[Workload], names: Sequence[str], effort: Effort, where: Server
+) -> dict[str, dict[str, Any]]:
+    """Interleaved: in each round every client has its turn, and each round another one begins."""
+    results: dict[str, dict[str, Any]] = {}
+    for workload in map(effort.limit, chosen):
+        result = results[workload.id] = report.new_result(workload, effort, where)
+        with contextlib.suppress(KeyboardInterrupt):
+            for number in range(workload.most_rounds):
+                turn = number % len(names)
+                for name in [*names[turn:], *names[:turn]]:
+                    _measure(result, name, workload, effort, where)
+            continue
+        print("interrupted: what follows is what there is", file=sys.stderr)
+        break
+    return results
+
+
+def _measure(result: dict[str, Any], name: str, workload: Workload, effort: Effort, where: Server) -> None:
+    """One client's turn; one that can't, or has failed, gets no further turn."""
+    of_client = result["clients"].setdefault(name, {"samples": []})
+    if "cannot" in of_client or "failed" in of_client:
+        return
+    where.wait_until_idle()
+    outcome = _run_alone(name, workload, effort, where)
+    if "sample" in outcome:
+        of_client["versions"] = outcome["sample"].pop("versions")
+        of_client["samples"].append(outcome["sample"])
+    else:
+        of_client.update(outcome)
+    print(report.progress(workload, name, outcome), file=sys.stderr, flush=True)
+
+
+def _run_alone(name: str, workload: Workload, effort: Effort, where: Server) -> dict[str, Any]:
+    """Measure in a process of its own, and in its own group, so that nothing of it can be left behind."""
+    task = {
+        "client": name,
+        "workload": workload.id,
+        "concurrency": workload.concurrency,
+        "server": asdict(where),
+        "effort": asdict(effort),
+    }
+    command = [sys.executable, "-m", "benchmarks.measure", json.dumps(task)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    try:
+        output, errors = process.communicate(timeout=workload.time_limit)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"did not finish within {workload.time_limit:.0f} s"}
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    try:
+        outcome: dict[str, Any] = json.loads(output)
+    except ValueError:
+        return {"failed": f"ended with {process.returncode}: {(errors.strip() or output.strip())[-500:]}"}
+    if "failed" in outcome:
+        print(errors, file=sys.stderr)
+    return outcome

@@ -1,0 +1,192 @@
+"""What is measured: the table of workloads, and what a client is told about each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from benchmarks import content
+from benchmarks.server import HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.server import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a workload's CPU time is divided by, and how the result is written."""
+
+    name: str
+    scale: float
+    cpu: str
+    rate: str
+
+
+REQUEST = Unit("request", 1e6, "CPU µs per request", "requests/s")
+CONNECTION = Unit("connection", 1e6, "CPU µs per connection", "connections/s")
+GIGABYTE = Unit("GB", 1.0, "CPU s per GB", "GB/s")
+PROCESS = Unit("process", 1e3, "CPU ms per process", "processes/s")
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One row of the result.
+
+    `operation` names the function of a client's module that does it (see benchmarks/clients/__init__.py);
+    `concurrency` is how many requests, threads or connections there are at a time.
+    """
+
+    id: str
+    title: str
+    operation: str
+    unit: Unit
+    tls: bool = False
+    http2: bool = False
+    resume: bool = False
+    concurrency: int = 1
+    path: str = "/small"
+    # Less than the other workloads get, for those that take long and repeat well.
+    most_rounds: int = 100
+    time_limit: float = 20.0
+
+    @property
+    def group(self) -> str:
+        """W7 for W7-upload-tls, W5 for W5@100."""
+        return re.split("[-@]", self.id)[0]
+
+    def needs(self) -> list[str]:
+        """What a client must be able to do, from the general to the special."""
+        features = [name for name in ("tls", "http2", "resume") if getattr(self, name)]
+        return [self.operation, *features, self.id.partition("@")[0]]
+
+
+WORKLOADS = (
+    Workload("W1", "HTTP/1.1, one at a time", "one_at_a_time", REQUEST),
+    Workload("W2", "HTTP/1.1 over TLS, one at a time", "one_at_a_time", REQUEST, tls=True),
+    Workload("W3", "HTTP/2, one at a time", "one_at_a_time", REQUEST, tls=True, http2=True),
+    Workload("W4", "HTTP/2, 100 streams", "at_once", REQUEST, tls=True, http2=True, concurrency=100),
+    Workload("W5", "HTTP/1.1, 1000 connections", "at_once", REQUEST, concurrency=1000),
+    Workload("W5t", "HTTP/1.1, 32 threads, one client", "in_threads", REQUEST, concurrency=32),
+    Workload("W6-plain", "10,000 connections opened and held", "hold", CONNECTION, concurrency=10_000, most_rounds=2),
+    Workload(
+        "W6-tls", "the same, TLS", "hold", CONNECTION, tls=True, concurrency=10_000, most_rounds=1, time_limit=60.0
+    ),
+    Workload("W7-download", "256 MiB download", "download", GIGABYTE),
+    Workload("W7-download-tls", "the same, TLS", "download", GIGABYTE, tls=True),
+    Workload("W7-download-h2", "the same, HTTP/2", "download", GIGABYTE, tls=True, http2=True),
+    Workload("W7-upload", "256 MiB upload", "upload", GIGABYTE),
+    Workload("W7-upload-tls", "the same, TLS", "upload", GIGABYTE, tls=True),
+    Workload("W7-upload-h2", "the same, HTTP/2", "upload", GIGABYTE, tls=True, http2=True),
+    Workload("W8-full", "new TLS connection and one GET", "new_connections", REQUEST, tls=True, path="/session"),
+    Workload(
+        "W8-resumed", "the same, session resumed", "new_connections", REQUEST, tls=True, resume=True, path="/session"
+    ),
+    Workload("W9-plain", "cold process: import, one GET, exit", "cold", PROCESS),
+    Workload("W9-tls", "the same, TLS", "cold", PROCESS, tls=True),
+)
+
+# How a cost grows: the same workloads at other sizes (`--growth`).
+GROWTH = {"W4": (1, 10, 100, 500), "W5": (1, 10, 100, 1000, 4000), "W6-plain": (1000, 4000, 10_000)}
+
+
+def select(names: Iterable[str]) -> list[Workload]:
+    """The workloads of these identifiers; W7 means all of W7. All of them when there are no names."""
+    wanted = list(names)
+    known = {name for workload in WORKLOADS for name in (workload.id, workload.group)}
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"there is no workload {name!r}; there are {', '.join(w.id for w in WORKLOADS)}")
+    return [workload for workload in WORKLOADS if not wanted or {workload.id, workload.group} & set(wanted)]
+
+
+def growth(workloads: Iterable[Workload]) -> list[Workload]:
+    """These workloads at every size that their growth is looked at."""
+    return [find(f"{workload.id}@{size}", size) for workload in workloads for size in GROWTH.get(workload.id, ())]
+
+
+def find(identifier: str, concurrency: int) -> Workload:
+    """The workload of this identifier at this size; W5@100 is W5 as a point of a growth curve."""
+    known = {workload.id: workload for workload in WORKLOADS}
+    return replace(known[identifier.partition("@")[0]], id=identifier, concurrency=concurrency)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a client is told: where to connect, how, and what must come back."""
+
+    url: str
+    ca_file: str
+    tls: bool
+    http2: bool
+    resume: bool
+    concurrency: int
+    body: bytes
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 0
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+
+def target(workload: Workload, server: Server) -> Target:
+    body = content.SMALL
+    if workload.path == "/session":
+        body = content.SESSION_RESUMED if workload.resume else content.SESSION_FULL
+    return Target(
+        url=server.url(workload.path, tls=workload.tls),
+        ca_file=server.ca_file,
+        tls=workload.tls,
+        http2=workload.http2,
+        resume=workload.resume,
+        concurrency=workload.concurrency,
+        body=body,
+    )
+
+
+def spread(workload: Workload, server: Server) -> list[str]:
+    """As many URLs as connections, spread over all addresses but the first, which is for warming up."""
+    hosts = HOSTS[1:]
+    return [
+        server.url(workload.path, tls=workload.tls, host=hosts[number % len(hosts)])
+        for number in range(workload.concurrency)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is done in each measurement."""
+
+    rounds: int
+    seconds: float
+    bulk_size: int
+    processes: int
+    most_connections: int
+    patience: float
+
+    def limit(self, workload: Workload) -> Workload:
+        """The workload, made smaller where this effort is."""
+        return replace(
+            workload,
+            concurrency=min(workload.concurrency, self.most_connections),
+            most_rounds=min(workload.most_rounds, self.rounds),
+            time_limit=workload.time_limit * self.patience,
+        )
+
+
+NORMAL = Effort(
+    rounds=3, seconds=1.0, bulk_size=content.BULK_SIZE, processes=5, most_connections=10_000, patience=1.0
+)
+QUICK = Effort(
+    rounds=1, seconds=0.15, bulk_size=content.BULK_QUICK_SIZE, processes=2, most_connections=1000, patience=0.25
+)

@@ -1,0 +1,208 @@
+"""Raw declarations of OpenSSL that a verifying client needs beyond the Delphi unit (:mod:`openssl_api.api`).
+
+Same rules: C names, C results, opaque pointers are ``int`` or ``None``, nothing is freed by itself. Functions that are
+too short to be worth releasing the GIL keep it; those that may run long or call back release it.
+
+No Delphi origin.
+"""
+
+from __future__ import annotations
+
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_long, c_size_t, c_uint, c_uint64, c_ulong, c_void_p
+
+from linuxapi.binding import bind
+
+from ._library import VERSION, libcrypto, libssl
+from .api import PASN1_STRING, PBIO, PBIO_METHOD, PSSL, PSSL_CTX, PSSL_METHOD, PSTACK, PX509, PX509_STORE
+
+# --- Constants ------------------------------------------------------------------------------------------------------
+
+TLS1_VERSION = 0x0301
+TLS1_1_VERSION = 0x0302
+TLS1_2_VERSION = 0x0303
+TLS1_3_VERSION = 0x0304
+
+SSL_VERIFY_PEER = 1
+X509_V_OK = 0
+
+SSL_OP_NO_RENEGOTIATION = 0x40000000
+
+SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x02
+SSL_MODE_RELEASE_BUFFERS = 0x10
+
+SSL_SESS_CACHE_CLIENT = 0x001
+SSL_SESS_CACHE_NO_INTERNAL = 0x300
+
+SSL_SENT_SHUTDOWN = 1
+SSL_RECEIVED_SHUTDOWN = 2
+
+SSL_CTRL_MODE = 33
+SSL_CTRL_SET_READ_AHEAD = 41
+SSL_CTRL_SET_SESS_CACHE_MODE = 44
+SSL_CTRL_CHAIN_CERT = 89
+SSL_CTRL_SET_MIN_PROTO_VERSION = 123
+SSL_CTRL_SET_MAX_PROTO_VERSION = 124
+
+SSL_FILETYPE_PEM = 1
+
+BIO_C_SET_BUF_MEM_EOF_RETURN = 130
+
+X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x04
+X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20
+
+X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT = 2
+X509_V_ERR_CERT_NOT_YET_VALID = 9
+X509_V_ERR_CERT_HAS_EXPIRED = 10
+X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT = 18
+X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN = 19
+X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY = 20
+X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE = 21
+X509_V_ERR_HOSTNAME_MISMATCH = 62
+X509_V_ERR_IP_ADDRESS_MISMATCH = 64
+
+NID_subject_alt_name = 85
+
+ERR_LIB_SYS = 2
+ERR_LIB_PEM = 9
+ERR_LIB_SSL = 20
+PEM_R_NO_START_LINE = 108
+SSL_R_UNEXPECTED_EOF_WHILE_READING = 294
+SSL_AD_REASON_OFFSET = 1000
+
+XN_FLAG_RFC2253 = 0x1110317
+
+PSSL_SESSION = c_void_p
+PX509_VERIFY_PARAM = c_void_p
+
+#: ``new_session_cb``: (SSL, SSL_SESSION) -> 1 to keep the reference, 0 to leave it.
+TNewSessionCallback = CFUNCTYPE(c_int, c_void_p, c_void_p)
+#: ``SSL_CTX_keylog_cb_func``: (SSL, line).
+TKeylogCallback = CFUNCTYPE(None, c_void_p, c_char_p)
+
+# --- Contexts -------------------------------------------------------------------------------------------------------
+
+TLS_client_method = bind(libssl, "TLS_client_method", PSSL_METHOD, [], hold_gil=True)
+SSL_CTX_set_options = bind(libssl, "SSL_CTX_set_options", c_uint64, [PSSL_CTX, c_uint64], hold_gil=True)
+SSL_CTX_set_cipher_list = bind(libssl, "SSL_CTX_set_cipher_list", c_int, [PSSL_CTX, c_char_p])
+SSL_CTX_set_ciphersuites = bind(libssl, "SSL_CTX_set_ciphersuites", c_int, [PSSL_CTX, c_char_p], since="1.1.1")
+SSL_CTX_set_default_read_buffer_len = bind(
+    libssl, "SSL_CTX_set_default_read_buffer_len", None, [PSSL_CTX, c_size_t], hold_gil=True
+)
+SSL_CTX_set_default_verify_paths = bind(libssl, "SSL_CTX_set_default_verify_paths", c_int, [PSSL_CTX])
+SSL_CTX_set1_cert_store = bind(libssl, "SSL_CTX_set1_cert_store", None, [PSSL_CTX, PX509_STORE], since="1.1.1")
+SSL_CTX_sess_set_new_cb = bind(
+    libssl, "SSL_CTX_sess_set_new_cb", None, [PSSL_CTX, TNewSessionCallback], hold_gil=True
+)
+SSL_CTX_set_keylog_callback = bind(
+    libssl, "SSL_CTX_set_keylog_callback", None, [PSSL_CTX, TKeylogCallback], since="1.1.1", hold_gil=True
+)
+
+# --- Connections ----------------------------------------------------------------------------------------------------
+
+SSL_do_handshake = bind(libssl, "SSL_do_handshake", c_int, [PSSL])
+SSL_set0_wbio = bind(libssl, "SSL_set0_wbio", None, [PSSL, PBIO], hold_gil=True)
+SSL_has_pending = bind(libssl, "SSL_has_pending", c_int, [PSSL], hold_gil=True)
+SSL_set_shutdown = bind(libssl, "SSL_set_shutdown", None, [PSSL, c_int], hold_gil=True)
+SSL_get_shutdown = bind(libssl, "SSL_get_shutdown", c_int, [PSSL], hold_gil=True)
+SSL_get_version = bind(libssl, "SSL_get_version", c_char_p, [PSSL], hold_gil=True)
+SSL_get_current_cipher = bind(libssl, "SSL_get_current_cipher", c_void_p, [PSSL], hold_gil=True)
+SSL_CIPHER_get_name = bind(libssl, "SSL_CIPHER_get_name", c_char_p, [c_void_p], hold_gil=True)
+SSL_alert_desc_string_long = bind(libssl, "SSL_alert_desc_string_long", c_char_p, [c_int], hold_gil=True)
+
+# --- Verification ---------------------------------------------------------------------------------------------------
+
+SSL_set1_host = bind(libssl, "SSL_set1_host", c_int, [PSSL, c_char_p], hold_gil=True)
+SSL_get0_param = bind(libssl, "SSL_get0_param", PX509_VERIFY_PARAM, [PSSL], hold_gil=True)
+X509_VERIFY_PARAM_set1_host = bind(
+    libcrypto, "X509_VERIFY_PARAM_set1_host", c_int, [PX509_VERIFY_PARAM, c_char_p, c_size_t], hold_gil=True
+)
+X509_VERIFY_PARAM_set1_ip_asc = bind(
+    libcrypto, "X509_VERIFY_PARAM_set1_ip_asc", c_int, [PX509_VERIFY_PARAM, c_char_p], hold_gil=True
+)
+X509_VERIFY_PARAM_set_hostflags = bind(
+    libcrypto, "X509_VERIFY_PARAM_set_hostflags", None, [PX509_VERIFY_PARAM, c_uint], hold_gil=True
+)
+SSL_get_verify_result = bind(libssl, "SSL_get_verify_result", c_long, [PSSL], hold_gil=True)
+X509_verify_cert_error_string = bind(
+    libcrypto, "X509_verify_cert_error_string", c_char_p, [c_long], hold_gil=True
+)
+#: The chain as the peer sent it; on a failed handshake only from OpenSSL 3.0 on. Owned by the SSL.
+SSL_get_peer_cert_chain = bind(libssl, "SSL_get_peer_cert_chain", PSTACK, [PSSL], hold_gil=True)
+
+# --- Sessions -------------------------------------------------------------------------------------------------------
+
+SSL_set_session = bind(libssl, "SSL_set_session", c_int, [PSSL, PSSL_SESSION], hold_gil=True)
+SSL_session_reused = bind(libssl, "SSL_session_reused", c_int, [PSSL], hold_gil=True)
+SSL_SESSION_free = bind(libssl, "SSL_SESSION_free", None, [PSSL_SESSION], hold_gil=True)
+SSL_SESSION_up_ref = bind(libssl, "SSL_SESSION_up_ref", c_int, [PSSL_SESSION], hold_gil=True)
+SSL_SESSION_is_resumable = bind(
+    libssl, "SSL_SESSION_is_resumable", c_int, [PSSL_SESSION], since="1.1.1", hold_gil=True
+)
+SSL_SESSION_get_protocol_version = bind(
+    libssl, "SSL_SESSION_get_protocol_version", c_int, [PSSL_SESSION], hold_gil=True
+)
+
+# --- Certificates and their store -----------------------------------------------------------------------------------
+
+X509_STORE_new = bind(libcrypto, "X509_STORE_new", PX509_STORE, [])
+X509_STORE_free = bind(libcrypto, "X509_STORE_free", None, [PX509_STORE])
+X509_STORE_add_cert = bind(libcrypto, "X509_STORE_add_cert", c_int, [PX509_STORE, PX509])
+X509_STORE_load_locations = bind(libcrypto, "X509_STORE_load_locations", c_int, [PX509_STORE, c_char_p, c_char_p])
+X509_STORE_set_default_paths = bind(libcrypto, "X509_STORE_set_default_paths", c_int, [PX509_STORE])
+X509_STORE_get0_objects = bind(libcrypto, "X509_STORE_get0_objects", PSTACK, [PX509_STORE])
+X509_get_default_cert_file = bind(libcrypto, "X509_get_default_cert_file", c_char_p, [])
+X509_get_default_cert_dir = bind(libcrypto, "X509_get_default_cert_dir", c_char_p, [])
+d2i_X509 = bind(libcrypto, "d2i_X509", PX509, [c_void_p, POINTER(c_void_p), c_long])
+i2d_X509 = bind(libcrypto, "i2d_X509", c_int, [PX509, POINTER(c_void_p)])
+X509_get0_notBefore = bind(libcrypto, "X509_get0_notBefore", c_void_p, [PX509])
+X509_get0_notAfter = bind(libcrypto, "X509_get0_notAfter", c_void_p, [PX509])
+ASN1_TIME_print = bind(libcrypto, "ASN1_TIME_print", c_int, [PBIO, c_void_p])
+ASN1_STRING_length = bind(libcrypto, "ASN1_STRING_length", c_int, [PASN1_STRING])
+X509_get_ext_by_NID = bind(libcrypto, "X509_get_ext_by_NID", c_int, [PX509, c_int, c_int])
+X509_get_ext = bind(libcrypto, "X509_get_ext", c_void_p, [PX509, c_int])
+X509V3_EXT_print = bind(libcrypto, "X509V3_EXT_print", c_int, [PBIO, c_void_p, c_ulong, c_int])
+OPENSSL_sk_value = bind(libcrypto, "OPENSSL_sk_value", c_void_p, [PSTACK, c_int])
+RSA_free = bind(libcrypto, "RSA_free", None, [c_void_p])
+
+# --- BIO ------------------------------------------------------------------------------------------------------------
+
+BIO_s_secmem = bind(libcrypto, "BIO_s_secmem", PBIO_METHOD, [])
+BIO_ctrl_pending = bind(libcrypto, "BIO_ctrl_pending", c_size_t, [PBIO], hold_gil=True)
+
+# --- Errors ---------------------------------------------------------------------------------------------------------
+
+ERR_clear_error = bind(libcrypto, "ERR_clear_error", None, [], hold_gil=True)
+ERR_peek_error = bind(libcrypto, "ERR_peek_error", c_ulong, [], hold_gil=True)
+ERR_reason_error_string = bind(libcrypto, "ERR_reason_error_string", c_char_p, [c_ulong], hold_gil=True)
+#: Takes one more parameter (the name of the C function) than the function of 1.1.1.
+ERR_get_error_all = bind(
+    libcrypto,
+    "ERR_get_error_all",
+    c_ulong,
+    [POINTER(c_char_p), POINTER(c_int), POINTER(c_char_p), POINTER(c_char_p), POINTER(c_int)],
+    since="3.0",
+    hold_gil=True,
+)
+ERR_get_error_line_data = bind(
+    libcrypto,
+    "ERR_get_error_line_data",
+    c_ulong,
+    [POINTER(c_char_p), POINTER(c_int), POINTER(c_char_p), POINTER(c_int)],
+    hold_gil=True,
+)
+
+_SYSTEM_FLAG = 0x80000000
+
+
+def ERR_GET_LIB(code: int) -> int:
+    """Return the number of the library part that an error code comes from, as the C macro of this name does."""
+    if VERSION < 0x30000000:
+        return (code >> 24) & 0xFF
+    return ERR_LIB_SYS if code & _SYSTEM_FLAG else (code >> 23) & 0xFF
+
+
+def ERR_GET_REASON(code: int) -> int:
+    """Return the reason in an error code, as the C macro of this name does: an ``errno`` for ``ERR_LIB_SYS``."""
+    if VERSION < 0x30000000:
+        return code & 0xFFF
+    return code & 0x7FFFFFFF if code & _SYSTEM_FLAG else code & 0x7FFFFF

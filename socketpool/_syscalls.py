@@ -1,0 +1,90 @@
+"""The system calls of the hot paths, bound without ``argtypes``: half the cost of a checked call.
+
+The caller answers for the arguments: descriptors and flags are plain ints, pointers are ``c_void_p`` objects or
+``bytes``, sizes stay below 2**31. All return -1 on failure, with the reason in :func:`ctypes.get_errno`: a copy taken
+inside the call, since a signal handler or the garbage collector may run before the next line of Python does. What
+can block releases the GIL, what cannot keeps it: giving it away costs more than the call when other threads are busy.
+"""
+
+from __future__ import annotations
+
+import struct
+from ctypes import byref, c_int, get_errno, sizeof
+
+from linuxapi import epoll_event
+from linuxapi._libc import libc_errno as libc
+from linuxapi.binding import bind_untyped
+from linuxapi.syssocket import (
+    F_GETFL,
+    F_SETFL,
+    IPPROTO_TCP,
+    O_NONBLOCK,
+    SO_ERROR,
+    SO_RCVTIMEO,
+    SOL_SOCKET,
+    TCP_NODELAY,
+)
+
+#: ``send(fd, data, size, flags)``; always with MSG_DONTWAIT, so it cannot block.
+send = bind_untyped(libc, "send")
+#: ``recv(fd, pointer, size, flags)`` with MSG_DONTWAIT.
+recv = bind_untyped(libc, "recv")
+#: ``recv`` on a descriptor in blocking mode.
+recv_blocking = bind_untyped(libc, "recv", hold_gil=False)
+#: ``poll(fds, count, milliseconds)``.
+poll = bind_untyped(libc, "poll", hold_gil=False)
+#: ``poll`` with a time limit of 0.
+poll_now = bind_untyped(libc, "poll")
+#: ``epoll_pwait(epfd, events, maxevents, milliseconds, NULL)``.
+epoll_pwait = bind_untyped(libc, "epoll_pwait", hold_gil=False)
+#: ``epoll_ctl(epfd, operation, fd, event)``.
+epoll_ctl = bind_untyped(libc, "epoll_ctl")
+#: ``setsockopt(fd, level, option, value, size)``.
+setsockopt = bind_untyped(libc, "setsockopt")
+#: ``close(fd)``: of a socket without SO_LINGER, which returns at once.
+close = bind_untyped(libc, "close")
+
+#: ``socket(family, type, protocol)``.
+socket = bind_untyped(libc, "socket")
+#: ``connect(fd, sockaddr, size)`` of a non-blocking socket.
+connect = bind_untyped(libc, "connect")
+#: ``fcntl(fd, command, value)``.
+fcntl = bind_untyped(libc, "fcntl")
+#: ``shutdown(fd, how)``.
+shutdown = bind_untyped(libc, "shutdown")
+_getsockopt = bind_untyped(libc, "getsockopt")
+
+_ON = bytes(c_int(1))
+_SIZE_OF_INT = sizeof(c_int)
+
+
+def set_no_delay(fd: int) -> None:
+    """Switch Nagle's algorithm off. A failure costs speed only, so it is not reported."""
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, _ON, _SIZE_OF_INT)
+
+
+def socket_error(fd: int) -> int:
+    """Return and clear the pending error of a socket, an ``errno`` value or 0."""
+    value = c_int()
+    size = c_int(_SIZE_OF_INT)
+    if _getsockopt(fd, SOL_SOCKET, SO_ERROR, byref(value), byref(size)) < 0:
+        return get_errno()
+    return value.value
+
+
+def set_blocking(fd: int, blocking: bool) -> None:
+    """Choose whether reads and writes of a descriptor wait."""
+    flags = fcntl(fd, F_GETFL, 0)
+    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK if blocking else flags | O_NONBLOCK)
+
+
+def set_receive_timeout(fd: int, seconds: float) -> None:
+    """Bound how long a blocking ``recv`` waits; 0 means without limit."""
+    whole = int(seconds)
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, _TIMEVAL.pack(whole, int((seconds - whole) * 1e6)), _TIMEVAL.size)
+
+
+_TIMEVAL = struct.Struct("@ll")
+
+#: One ``struct epoll_event`` as (events, data.u64), laid out as the binding declares it: packed on x86-64 only.
+EPOLL_EVENT = struct.Struct("=IQ" if sizeof(epoll_event) == 12 else "=I4xQ")

@@ -1,0 +1,278 @@
+"""Becoming connected: name lookup, the race for an address, the TLS handshake, all within one time limit.
+
+Two drivers of the same steps: :func:`open_stream` waits in the calling thread; :class:`Connecting` is driven by a
+worker.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+
+from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from linuxapi.syssocket import POLLOUT, pollfd
+
+from . import _syscalls
+from .errors import ConnectionTimeoutError
+from .race import ConnectRace
+from .resolver import resolve, resolve_later
+from .stream import Stream, poll_one
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .connection import TgoSocketConnection
+    from .resolver import Address
+    from .tls_stream import TlsStream
+    from .worker import Timer, TSocketPoolWorker
+
+
+def _timed_out(connection: TgoSocketConnection, timeout: float, doing: str) -> ConnectionTimeoutError:
+    return ConnectionTimeoutError(
+        f"cannot connect to {connection.hostname}:{connection.port} within {timeout:g} s: {doing}"
+    )
+
+
+def open_stream(connection: TgoSocketConnection, use_nagle: bool, timeout: float) -> Stream:
+    """Connect in the calling thread.
+
+    :param timeout: seconds for lookup, TCP and TLS together.
+    :raises NameLookupError: the host name has no address.
+    :raises ConnectionFailedError: no address could be connected.
+    :raises ConnectionTimeoutError: the time is up.
+    :raises openssl_api.TlsError: the TLS handshake failed, or the peer could not be verified.
+    """
+    deadline = time.monotonic() + timeout
+    addresses = connection.addresses or resolve(connection.hostname, connection.port, deadline)
+    race = ConnectRace(addresses, use_nagle)
+    try:
+        fd = _wait_for_winner(connection, race, timeout, deadline)
+    except BaseException:
+        race.close()
+        raise
+    stream = connection.new_stream(fd, race.take(fd))
+    try:
+        stream.handshake(deadline)
+        connection.check_alpn(stream)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _wait_for_winner(connection: TgoSocketConnection, race: ConnectRace, timeout: float, deadline: float) -> int:
+    while True:
+        now = time.monotonic()
+        if now >= deadline:
+            raise _timed_out(connection, timeout, f"still trying {race.describe()}")
+        fd = race.start_due(now)
+        if fd >= 0:
+            return fd
+        ready = _wait_for_any(list(race.attempts), min(deadline, race.next_start) - now)
+        for fd in ready:
+            code = race.outcome(fd)
+            if code == 0:
+                return fd
+            race.drop(fd, code)
+
+
+def _wait_for_any(fds: list[int], timeout: float) -> list[int]:
+    """Wait until one of some descriptors is writable; return those that are, none if the time is up."""
+    if len(fds) == 1:
+        return fds if poll_one(pollfd(fds[0], POLLOUT, 0), timeout) else []
+    entries = (pollfd * len(fds))(*[(fd, POLLOUT, 0) for fd in fds])
+    # A signal that interrupts this is no harm: the caller looks at the clock and comes back.
+    _syscalls.poll(ctypes.byref(entries), len(fds), max(0, int(timeout * 1000 + 0.999)))
+    return [entry.fd for entry in entries if entry.revents]
+
+
+class Connecting:
+    """A connection on its way, driven by a worker.
+
+    All methods run in the worker's thread, except the constructor and :meth:`start`.
+
+    :param established: called with the stream and its registration when everything is done.
+    :param failed: called with the error when it can't be done. Exactly one of the two is called, once,
+        unless :meth:`cancel` comes first.
+    """
+
+    __slots__ = (
+        "_attempt_timer", "_connection", "_established", "_failed", "_over", "_race", "_stream", "_timeout", "_timer",
+        "_token", "_tokens", "_use_nagle", "_worker", "doing",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        connection: TgoSocketConnection,
+        worker: TSocketPoolWorker,
+        use_nagle: bool,
+        timeout: float,
+        established: Callable[[Stream, int], object],
+        failed: Callable[[OSError], object],
+    ) -> None:
+        self._connection = connection
+        self._worker = worker
+        self._use_nagle = use_nagle
+        self._timeout = timeout
+        self._established = established
+        self._failed = failed
+        self._race: ConnectRace | None = None
+        self._tokens: dict[int, int] = {}
+        self._stream: TlsStream | None = None
+        self._token = 0
+        self._timer: Timer | None = None
+        self._attempt_timer: Timer | None = None
+        self._over = False
+        #: What is going on, for :meth:`TgoSocketConnection.pending_to_string` and time-outs.
+        self.doing = "looking up the host name"
+
+    def start(self) -> None:
+        """Begin. Any thread may call this."""
+        self._worker.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        if self._over:
+            return
+        self._timer = self._worker.call_at(time.monotonic() + self._timeout, self._time_is_up)
+        connection = self._connection
+        if connection.addresses:
+            self._resolved(connection.addresses, None)
+        else:
+            resolve_later(connection.hostname, connection.port, self._resolved_anywhere)
+
+    def _resolved_anywhere(self, addresses: list[Address], error: OSError | None) -> None:
+        if self._worker.is_current:
+            self._resolved(addresses, error)
+        else:
+            try:
+                self._worker.call_soon(self._resolved, addresses, error)
+            except RuntimeError:
+                pass  # the worker was closed meanwhile, and has ended this connection
+
+    def _resolved(self, addresses: list[Address], error: OSError | None) -> None:
+        if self._over:
+            return
+        if error is not None:
+            self._fail(error)
+            return
+        self._race = ConnectRace(addresses, self._use_nagle)
+        self._attempt()
+
+    def _attempt(self) -> None:
+        """Start the attempts that are due, watch them, and come back when the next one is."""
+        race = self._race
+        if self._over or race is None:
+            return
+        now = time.monotonic()
+        try:
+            fd = race.start_due(now)
+        except OSError as error:
+            self._fail(error)
+            return
+        for attempt in race.attempts:
+            if attempt not in self._tokens:
+                self._tokens[attempt] = self._worker.register(attempt, EPOLLOUT, self._handler(attempt))
+        self.doing = f"connecting to {race.describe()}"
+        if fd >= 0:
+            self._won(fd)
+            return
+        if self._attempt_timer is not None:
+            self._attempt_timer.cancel()
+            self._attempt_timer = None
+        if race.next_start < now + self._timeout:
+            self._attempt_timer = self._worker.call_at(race.next_start, self._attempt)
+
+    def _handler(self, fd: int) -> Callable[[int], None]:
+        return lambda flags: self._attempt_ready(fd)
+
+    def _attempt_ready(self, fd: int) -> None:
+        race = self._race
+        if self._over or race is None:
+            return
+        code = race.outcome(fd)
+        if code == 0:
+            self._won(fd)
+            return
+        self._worker.unregister(self._tokens.pop(fd), fd)
+        race.drop(fd, code)
+        self._attempt()
+
+    def _won(self, fd: int) -> None:
+        race = self._race
+        assert race is not None
+        self._race = None
+        self._token = self._tokens.pop(fd)
+        for other, token in self._tokens.items():
+            self._worker.unregister(token, other)
+        self._tokens.clear()
+        address = race.take(fd)
+        try:
+            stream = self._connection.new_stream(fd, address)
+        except OSError as error:
+            self._worker.unregister(self._token, fd)
+            _syscalls.close(fd)
+            self._fail(error)
+            return
+        if stream.engine is None:
+            self._finish(stream)
+            return
+        self._stream = stream  # type: ignore[assignment]
+        self.doing = f"in the TLS handshake with {address.text}"
+        self._worker.set_handler(self._token, self._handshake)
+        self._handshake(0)
+
+    def _handshake(self, flags: int) -> None:
+        stream = self._stream
+        if self._over or stream is None:
+            return
+        try:
+            if flags & EPOLLOUT:
+                stream.flush()
+            done = stream.handshake_step()
+            if done:
+                self._connection.check_alpn(stream)
+            else:
+                writing = EPOLLOUT if stream.backlog_size else 0
+                self._worker.modify(self._token, stream.fd, EPOLLIN | EPOLLRDHUP | writing)
+        except OSError as error:
+            self._fail(error)
+            return
+        if done:
+            self._stream = None
+            self._finish(stream)
+
+    def _finish(self, stream: Stream) -> None:
+        token, self._token = self._token, 0
+        self._end()
+        self._established(stream, token)
+
+    def _time_is_up(self) -> None:
+        if not self._over:
+            self._fail(_timed_out(self._connection, self._timeout, f"still {self.doing}"))
+
+    def _fail(self, error: OSError) -> None:
+        if not self._over:
+            self.cancel()
+            self._failed(error)
+
+    def _end(self) -> None:
+        self._over = True
+        for timer in (self._timer, self._attempt_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._attempt_timer = None
+
+    def cancel(self) -> None:
+        """Stop, and close what is open; nobody is told."""
+        self._end()
+        for fd, token in self._tokens.items():
+            self._worker.unregister(token, fd)
+        self._tokens.clear()
+        if self._race is not None:
+            self._race.close()
+            self._race = None
+        if self._stream is not None:
+            self._worker.unregister(self._token, self._stream.fd)
+            self._stream.close()
+            self._stream = None

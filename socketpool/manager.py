@@ -1,0 +1,235 @@
+"""The manager: workers, and the connections that they serve.
+
+Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from itertools import count
+
+from .connection import CONNECTED, TgoSocketConnection
+from .errors import ManagerClosedError
+from .resolver import reset_after_fork as reset_resolver
+from .states import INTERVAL_FREE, TgoSocketOptimization, TgoSocketPoolBehavior
+from .worker import TSocketPoolWorker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from openssl_api import TlsContext, TlsEngine
+
+_managers: weakref.WeakSet[TgoClientSocketManager] = weakref.WeakSet()
+
+
+class TgoClientSocketManager:
+    """Makes connections and owns the workers that serve them.
+
+    Threads and descriptors of the workers are made when they are first needed. All methods may be called from any
+    thread. A manager is a context manager; leaving it closes it.
+
+    :param optimization: SPEED or SCALE, see :class:`TgoSocketOptimization`.
+    :param behavior: what :meth:`release` does, see :class:`TgoSocketPoolBehavior`.
+    :param workers: how many worker threads; 0 for the default of one, which is fastest while Python runs one
+        thread at a time.
+
+    Differs from Delphi: there the default is a worker per processor and never fewer than two.
+    Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager
+    """
+
+    def __init__(
+        self,
+        optimization: TgoSocketOptimization = TgoSocketOptimization.SCALE,
+        behavior: TgoSocketPoolBehavior = TgoSocketPoolBehavior.CREATE_AND_DESTROY,
+        workers: int = 0,
+    ) -> None:
+        if workers < 0:
+            raise ValueError(f"workers must not be negative: {workers}")
+        self._optimization = optimization
+        self._behavior = behavior
+        self._number_of_workers = workers or 1
+        self._lock = threading.Lock()
+        self._closed = False
+        self._workers: list[TSocketPoolWorker] = []
+        self._next = count()
+        self._connections: set[TgoSocketConnection] = set()
+        #: Released connections that wait for the next request: (host, port, TLS) to those released last.
+        self._free: dict[tuple[str, int, bool], list[TgoSocketConnection]] = {}
+        self._contexts: dict[bool, TlsContext] = {}
+        _managers.add(self)
+
+    @property
+    def optimization(self) -> TgoSocketOptimization:
+        """What the workers save. Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Optimization"""
+        return self._optimization
+
+    @property
+    def behavior(self) -> TgoSocketPoolBehavior:
+        """What becomes of released connections."""
+        return self._behavior
+
+    @property
+    def handle(self) -> int:
+        """The epoll descriptor of the first worker.
+
+        Differs from Delphi: each worker has an epoll set of its own.
+        Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Handle
+        """
+        self.choose_worker()
+        return self._workers[0].handle
+
+    def request(self, hostname: str, port: int, *, ssl: bool = False) -> TgoSocketConnection:
+        """Return a connection to a peer: a new one to :meth:`~TgoSocketConnection.connect`, or, where released ones
+        are kept, one that is still connected.
+
+        :param hostname: a host name or a literal IPv4 or IPv6 address.
+        :param port: the TCP port.
+        :param ssl: speak TLS; a kept connection is only reused for the same answer.
+        :raises ManagerClosedError: the manager has been closed.
+
+        Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Request
+        """
+        with self._lock:
+            if self._closed:
+                raise ManagerClosedError("the socket manager is closed")
+            free = self._free.get((hostname, port, ssl), [])
+            candidates = []
+            while free:
+                candidates.append(free.pop())
+                if candidates[-1].state is CONNECTED:
+                    break
+        for connection in candidates:
+            if connection.take_back():
+                return connection
+        connection = TgoSocketConnection(self, hostname, port)
+        connection.ssl = ssl
+        return connection
+
+    def release(self, connection: TgoSocketConnection) -> None:
+        """Give a connection back. Its events are not called any more; it is disconnected, or kept for a while.
+
+        Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Release
+        """
+        connection.stop_callbacks()
+        keep = self._behavior is TgoSocketPoolBehavior.POOL_AND_REUSE and connection.state is CONNECTED
+        if not keep or not connection.give_back(INTERVAL_FREE):
+            connection.disconnect()
+            return
+        key = connection.hostname, connection.port, connection.ssl
+        with self._lock:
+            if not self._closed:
+                self._free.setdefault(key, []).append(connection)
+                return
+        connection.disconnect()
+
+    def choose_worker(self) -> TSocketPoolWorker:
+        """Return the worker that serves the next connection.
+
+        :raises ManagerClosedError: the manager has been closed.
+        """
+        workers = self._workers
+        if len(workers) < self._number_of_workers:
+            with self._lock:
+                if self._closed:
+                    raise ManagerClosedError("the socket manager is closed")
+                while len(workers) < self._number_of_workers:
+                    workers.append(TSocketPoolWorker(self))
+        elif self._closed:
+            raise ManagerClosedError("the socket manager is closed")
+        return workers[next(self._next) % len(workers)] if len(workers) > 1 else workers[0]
+
+    def add(self, connection: TgoSocketConnection) -> None:
+        """Remember a connection in use, so that closing the manager ends it."""
+        with self._lock:
+            if self._closed:
+                raise ManagerClosedError("the socket manager is closed")
+            self._connections.add(connection)
+
+    def discard(self, connection: TgoSocketConnection) -> None:
+        """Forget a connection that has ended."""
+        with self._lock:
+            self._connections.discard(connection)
+            key = connection.hostname, connection.port, connection.ssl
+            free = self._free.get(key)
+            if free is not None:
+                if connection in free:
+                    free.remove(connection)
+                if not free:
+                    del self._free[key]
+
+    def new_engine(self, connection: TgoSocketConnection, fd: int) -> TlsEngine:
+        """Return the TLS side of a connection that has just been connected."""
+        from openssl_api import TlsContext, TlsEngine
+
+        context = connection.tls_context
+        if context is None and connection.certificate:
+            context = connection.tls_context = TlsContext(
+                certificate=connection.certificate,
+                private_key=connection.private_key or None,
+                password=connection.password,
+                alpn=(b"h2",) if connection.alpn else (),
+            )
+        if context is None:
+            with self._lock:
+                context = self._contexts.get(connection.alpn)
+                if context is None:
+                    context = TlsContext(alpn=(b"h2",) if connection.alpn else ())
+                    self._contexts[connection.alpn] = context
+        return TlsEngine(context, connection.hostname, connection.port, descriptor=fd)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are in use, being made, or kept."""
+        return len(self._connections)
+
+    def close(self) -> None:
+        """End all connections and threads, and wait for them. Connections end with :class:`ManagerClosedError`.
+
+        Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Destroy
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            connections = list(self._connections)
+            workers = list(self._workers)
+            self._free.clear()
+        for connection in connections:
+            connection.end(ManagerClosedError("the socket manager was closed"))
+        for worker in workers:
+            worker.close()
+
+    def __enter__(self) -> TgoClientSocketManager:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _abandon_after_fork(self) -> None:
+        self._lock = threading.Lock()
+        for worker in self._workers:
+            worker.abandon_after_fork()
+        self._workers = []
+        connections, self._connections = self._connections, set()
+        self._free = {}
+        for connection in connections:
+            connection.abandon_after_fork()
+
+
+def _after_fork_in_child() -> None:
+    reset_resolver()
+    for manager in list(_managers):
+        manager._abandon_after_fork()
+
+
+def _close_all() -> None:
+    for manager in list(_managers):
+        manager.close()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+# Workers are daemon threads, so that a forgotten manager doesn't keep the interpreter alive; but they must not run
+# while it is being taken apart.
+atexit.register(_close_all)

@@ -1,0 +1,271 @@
+"""A connected socket, in clear text or with TLS: bytes in, bytes out, and what could not be sent yet.
+
+A stream is driven by one thread at a time and knows nothing of workers, events or protocols. It can be driven in
+two ways, mixed as its owner pleases:
+
+* *waiting*: :meth:`~Stream.receive` blocks in the kernel, up to a time limit;
+* *not waiting*: :meth:`~Stream.receive_now`, :meth:`~Stream.send` and :meth:`~Stream.flush` do what is possible
+  at once, and :meth:`~Stream.wait` or an epoll set tells when to come back.
+
+Sending never blocks: what the kernel does not take stays in the stream's backlog, in order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections import deque
+from errno import EAGAIN, EINTR
+
+from linuxapi.syssocket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, POLLIN, POLLOUT, SHUT_RDWR, pollfd
+
+from . import _syscalls
+from ._syscalls import get_errno, recv_blocking, set_receive_timeout
+from ._syscalls import recv as recv_now
+from ._syscalls import send as send_now
+from .errors import ConnectionLostError, TransferTimeoutError
+from .memorypool import MemoryBlock, TgoMemoryPool
+from .states import READ_BLOCK_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from openssl_api import TlsEngine
+
+    from .resolver import Address
+
+#: Blocks that threads read into while they drive a connection; shared by the whole process.
+read_blocks = TgoMemoryPool(READ_BLOCK_SIZE, 16)
+
+_SEND_FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT
+
+#: The most that one ``send`` is given: it holds the GIL while the kernel copies.
+_SEND_SIZE = 256 * 1024
+
+
+def address_of(data: bytes) -> int:
+    """Return where the content of a bytes object lies; it stays there as long as the object lives."""
+    return ctypes.cast(data, ctypes.c_void_p).value or 0
+
+
+def connection_lost(code: int, doing: str) -> ConnectionLostError:
+    """Return the error for an ``errno`` that a socket call left."""
+    return ConnectionLostError(code, f"{os.strerror(code)} while {doing}")
+
+
+class Stream:
+    """A connected TCP or Unix socket in clear text.
+
+    :param fd: the connected descriptor, in non-blocking mode; the stream owns and closes it.
+    :param address: the peer.
+    """
+
+    __slots__ = ("_backlog", "_blocking", "_pollfd", "_receive_timeout", "address", "backlog_size", "fd")
+
+    #: The TLS engine; ``None`` for clear text.
+    engine: TlsEngine | None = None
+
+    def __init__(self, fd: int, address: Address) -> None:
+        self.fd = fd
+        self.address = address
+        #: Bytes that :meth:`send` was given and the kernel has not taken.
+        self.backlog_size = 0
+        self._backlog: deque[tuple[bytes, int]] | None = None
+        self._blocking = False
+        self._receive_timeout = 0.0
+        self._pollfd: pollfd | None = None
+
+    def send(self, data: bytes) -> bool:
+        """Send *data*, or queue what the kernel doesn't take. ``True`` if all of it is with the kernel.
+
+        :raises ConnectionLostError: the connection is broken.
+        """
+        size = len(data)
+        if not self.backlog_size:
+            if size <= _SEND_SIZE:
+                count: int = send_now(self.fd, data, size, _SEND_FLAGS)
+                if count == size:
+                    return True
+            else:
+                count = 0
+            if count < 0:
+                code = get_errno()
+                if code not in (EAGAIN, EINTR):
+                    raise connection_lost(code, "sending")
+                count = 0
+        else:
+            count = 0
+        self._queue(data, count)
+        return self.flush()
+
+    def _queue(self, data: bytes, offset: int) -> None:
+        if self._backlog is None:
+            self._backlog = deque()
+        self._backlog.append((data, offset))
+        self.backlog_size += len(data) - offset
+
+    def flush(self) -> bool:
+        """Send what is queued, as far as the kernel takes it. ``True`` if nothing is left.
+
+        :raises ConnectionLostError: the connection is broken.
+        """
+        backlog = self._backlog
+        while backlog:
+            data, offset = backlog[0]
+            size = len(data)
+            address = address_of(data)
+            while offset < size:
+                count = send_now(
+                    self.fd, ctypes.c_void_p(address + offset), min(size - offset, _SEND_SIZE), _SEND_FLAGS
+                )
+                if count < 0:
+                    code = get_errno()
+                    if code == EINTR:
+                        continue
+                    if code != EAGAIN:
+                        raise connection_lost(code, "sending")
+                    backlog[0] = data, offset
+                    return False
+                offset += count
+                self.backlog_size -= count
+            backlog.popleft()
+        self._backlog = None
+        return True
+
+    def send_all(self, data: bytes, timeout: float) -> None:
+        """Send *data* and wait until the kernel has all of it.
+
+        :param timeout: seconds without any progress after which to give up.
+        :raises TransferTimeoutError: the peer took nothing for *timeout* seconds.
+        :raises ConnectionLostError: the connection is broken.
+        """
+        self.send(data)
+        while not self.flush():
+            if not self.wait(POLLOUT, timeout):
+                raise TransferTimeoutError(f"the peer accepted no data for {timeout:g} s")
+
+    def receive(self, block: MemoryBlock, timeout: float) -> int:
+        """Wait for data and read it into *block*.
+
+        :param timeout: seconds after which to give up.
+        :return: how many bytes; 0 where the peer has closed its side.
+        :raises TransferTimeoutError: nothing arrived in time.
+        :raises ConnectionLostError: the connection is broken.
+        """
+        if not self._blocking:
+            self.set_blocking(True)
+        if timeout != self._receive_timeout:
+            self._set_timeout(timeout)
+        count: int = recv_blocking(self.fd, block.pointer, block.size, 0)
+        if count >= 0:
+            return count
+        code = get_errno()
+        if code == EINTR:
+            return self._receive_again(block, timeout)
+        if code == EAGAIN:
+            raise TransferTimeoutError(f"nothing was received for {timeout:g} s")
+        raise connection_lost(code, "receiving")
+
+    def _receive_again(self, block: MemoryBlock, timeout: float) -> int:
+        # A signal handler ran. Its time counts, however often signals come, so the limit becomes a deadline.
+        deadline = time.monotonic() + timeout
+        while True:
+            if not self.wait(POLLIN, deadline - time.monotonic()):
+                raise TransferTimeoutError(f"nothing was received for {timeout:g} s")
+            count = self.receive_now(block)
+            if count >= 0:
+                return count
+
+    def receive_now(self, block: MemoryBlock, offset: int = 0) -> int:
+        """Read what has arrived into *block*, from *offset* on, without waiting.
+
+        :return: how many bytes; 0 where the peer has closed its side; -1 if there is nothing yet.
+        :raises ConnectionLostError: the connection is broken.
+        """
+        pointer = ctypes.c_void_p(block.address + offset) if offset else block.pointer
+        count: int = recv_now(self.fd, pointer, block.size - offset, MSG_DONTWAIT)
+        if count < 0:
+            code = get_errno()
+            if code in (EAGAIN, EINTR):
+                return -1
+            raise connection_lost(code, "receiving")
+        return count
+
+    def is_quiet(self) -> bool:
+        """Tell whether an idle connection is usable: open, and the peer has sent nothing that nobody asked for."""
+        return bool(recv_now(self.fd, _peek_block.pointer, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and get_errno() == EAGAIN)
+
+    @property
+    def has_buffered_input(self) -> bool:
+        """Data has been read from the socket that no ``receive`` has returned: epoll will not announce it."""
+        return False
+
+    @property
+    def truncated(self) -> bool:
+        """The peer ended the stream in a way that an attacker could have forged. Only TLS can tell."""
+        return False
+
+    def wait(self, events: int, timeout: float) -> int:
+        """Wait until the socket is ready.
+
+        :param events: POLLIN, POLLOUT or both.
+        :param timeout: seconds.
+        :return: what it is ready for (or POLLERR, POLLHUP); 0 if the time is up.
+        """
+        entry = self._pollfd
+        if entry is None:
+            entry = self._pollfd = pollfd(self.fd, 0, 0)
+        entry.events = events
+        return poll_one(entry, timeout)
+
+    def set_blocking(self, blocking: bool) -> None:
+        """Choose the mode of the descriptor; :meth:`receive` needs the blocking one and switches by itself."""
+        if blocking is not self._blocking:
+            _syscalls.set_blocking(self.fd, blocking)
+            self._blocking = blocking
+
+    def _set_timeout(self, timeout: float) -> None:
+        # 0 would mean "for ever" to the kernel; a time limit that has passed still allows one look.
+        set_receive_timeout(self.fd, max(timeout, 0.001))
+        self._receive_timeout = timeout
+
+    def handshake(self, deadline: float) -> None:
+        """Wait until TLS is set up; nothing to do in clear text."""
+
+    def shutdown(self) -> None:
+        """Stop both directions and wake whoever waits for this socket, in any thread. The descriptor stays open."""
+        _syscalls.shutdown(self.fd, SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the descriptor. Only the owner may: another thread may be waiting in a system call with it."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            _syscalls.close(fd)
+
+    def __del__(self) -> None:
+        # A connection that nobody closed must not cost a descriptor for good.
+        if self.fd >= 0:
+            self.close()
+
+
+#: Where :meth:`Stream.is_quiet` looks at a byte; what it reads there is never used.
+_peek_block = MemoryBlock(1)
+
+
+def poll_one(entry: pollfd, timeout: float) -> int:
+    """Wait for one descriptor with ``poll``; signal handlers run meanwhile, and their time counts."""
+    milliseconds = max(0, int(timeout * 1000 + 0.999))
+    deadline = 0.0
+    while True:
+        entry.revents = 0
+        count = _syscalls.poll(ctypes.byref(entry), 1, min(milliseconds, 2**31 - 1))
+        if count > 0:
+            return entry.revents
+        if count == 0:
+            return 0
+        code = get_errno()
+        if code != EINTR:
+            raise OSError(code, f"poll: {os.strerror(code)}")
+        now = time.monotonic()
+        deadline = deadline or now + timeout
+        milliseconds = max(0, int((deadline - now) * 1000 + 0.999))

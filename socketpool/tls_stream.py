@@ -1,0 +1,176 @@
+"""A connected socket with TLS.
+
+Ciphertext is read by OpenSSL itself, straight from the descriptor (one copy less, and no buffer of ours per
+connection); it is written to a memory BIO and sent from there, because OpenSSL's own socket BIO doesn't pass
+MSG_NOSIGNAL, and because everything that is pending then goes out in one system call.
+"""
+
+from __future__ import annotations
+
+import time
+from errno import EAGAIN, EINTR
+
+from linuxapi.syssocket import POLLIN, POLLOUT
+
+from ._syscalls import get_errno
+from ._syscalls import send as send_now
+from .errors import ConnectionTimeoutError, TransferTimeoutError
+from .stream import _SEND_FLAGS, Stream, connection_lost, read_blocks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from openssl_api import TlsEngine
+
+    from .memorypool import MemoryBlock
+    from .resolver import Address
+
+#: How much plaintext is encrypted at once: bounds the memory that a large message takes a second time.
+_WRITE_SIZE = 128 * 1024
+
+
+class TlsStream(Stream):
+    """A connected socket with TLS: the same operations as :class:`Stream`, on plaintext.
+
+    :param fd: the connected descriptor, in non-blocking mode.
+    :param address: the peer.
+    :param engine: the TLS connection on it, made with ``descriptor=fd``; the stream owns and closes it.
+    """
+
+    __slots__ = ("engine",)
+
+    engine: TlsEngine
+
+    def __init__(self, fd: int, address: Address, engine: TlsEngine) -> None:
+        super().__init__(fd, address)
+        self.engine = engine
+
+    def send(self, data: bytes) -> bool:
+        if len(data) <= _WRITE_SIZE:
+            self.engine.write(data)
+            return self._send_output()
+        done = True
+        for start in range(0, len(data), _WRITE_SIZE):
+            self.engine.write(data[start : start + _WRITE_SIZE])
+            done = self._send_output()
+        return done
+
+    def _send_output(self) -> bool:
+        """Send the ciphertext that the engine has made; queue as one entry what the kernel doesn't take."""
+        block = read_blocks.request_mem()
+        try:
+            size = self.engine.drain_into(block.address, block.size)
+            sent = 0
+            if size and not self.backlog_size:
+                sent = send_now(self.fd, block.pointer, size, _SEND_FLAGS)
+                if sent < 0:
+                    code = get_errno()
+                    if code not in (EAGAIN, EINTR):
+                        raise connection_lost(code, "sending")
+                    sent = 0
+                if sent == size < block.size:
+                    return True
+            if not size:
+                return not self.backlog_size
+            pieces = [bytes(block.view[sent:size])]
+            while size == block.size:
+                size = self.engine.drain_into(block.address, block.size)
+                pieces.append(bytes(block.view[:size]))
+        finally:
+            read_blocks.release_mem(block)
+        rest = b"".join(pieces)
+        if not rest:
+            return not self.backlog_size
+        self._queue(rest, 0)
+        return self.flush()
+
+    def receive(self, block: MemoryBlock, timeout: float) -> int:
+        if not self._blocking:
+            self.set_blocking(True)
+        if timeout != self._receive_timeout:
+            self._set_timeout(timeout)
+        count = self.engine.read_into_blocking(block.address, block.size)
+        if count >= 0:
+            return count
+        # Either the kernel's time limit, a signal, or records without data (tickets, key updates).
+        deadline = time.monotonic() + timeout
+        while True:
+            if self.engine.pending_output():
+                self._send_output()
+            count = self.receive_now(block)
+            if count >= 0:
+                return count
+            if not self.wait(POLLIN, deadline - time.monotonic()):
+                raise TransferTimeoutError(f"nothing was received for {timeout:g} s")
+
+    def receive_now(self, block: MemoryBlock, offset: int = 0) -> int:
+        if self._blocking:
+            self.set_blocking(False)
+        engine = self.engine
+        count = engine.read_into(block.address + offset, block.size - offset)
+        if count <= 0:
+            if engine.pending_output():
+                self._send_output()
+            return count
+        # A record holds at most 16 KiB: take what else has already been read from the socket.
+        total = count
+        room = block.size - offset
+        while room - total >= 16384 and engine.has_pending():
+            count = engine.read_into(block.address + offset + total, room - total)
+            if count <= 0:
+                break
+            total += count
+        return total
+
+    def is_quiet(self) -> bool:
+        if super().is_quiet() and not self.engine.has_pending():
+            return True
+        # Something is there: session tickets are fine and expected, everything else is not.
+        block = read_blocks.request_mem()
+        try:
+            return self.receive_now(block) < 0
+        except OSError:
+            return False
+        finally:
+            read_blocks.release_mem(block)
+
+    @property
+    def has_buffered_input(self) -> bool:
+        return self.engine.has_pending()
+
+    @property
+    def truncated(self) -> bool:
+        return self.engine.truncated
+
+    def handshake_step(self) -> bool:
+        """Go on with the handshake as far as possible without waiting. ``True`` when TLS is set up.
+
+        :raises openssl_api.TlsError: the handshake failed, or the peer could not be verified.
+        """
+        try:
+            return self.engine.handshake()
+        finally:
+            # Also on failure: the alert tells the peer why.
+            self._send_output()
+
+    def handshake(self, deadline: float) -> None:
+        while not self.handshake_step():
+            events = POLLIN | POLLOUT if self.backlog_size else POLLIN
+            if not self.wait(events, deadline - time.monotonic()):
+                raise ConnectionTimeoutError(
+                    f"the TLS handshake with {self.address.text} was not finished within the connect time limit"
+                )
+            if self.backlog_size:
+                self.flush()
+
+    def shutdown_tls(self) -> None:
+        """Send close_notify, as far as the kernel takes it: nobody waits for a goodbye."""
+        try:
+            self.engine.shutdown()
+            if not self.backlog_size:
+                self._send_output()
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        super().close()
+        self.engine.close()

@@ -1,0 +1,353 @@
+"""The worker: a thread that waits in ``epoll_pwait`` and tells whoever registered a descriptor what happened to it.
+
+Each worker has an epoll set of its own, level-triggered: a registration stays until it is changed, and an event
+needs no re-arming. Other threads reach a worker through :meth:`TSocketPoolWorker.call_soon`, which wakes it by
+eventfd, once, and only while it sleeps. Nothing polls: a worker without work sleeps without a time limit.
+
+Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker
+"""
+
+from __future__ import annotations
+
+import ctypes
+import heapq
+import os
+import sys
+import threading
+import time
+from collections import deque
+from errno import EINTR, ENOENT
+from itertools import count
+
+from linuxapi import (
+    EFD_CLOEXEC,
+    EFD_NONBLOCK,
+    EPOLL_CLOEXEC,
+    EPOLL_CTL_ADD,
+    EPOLL_CTL_DEL,
+    EPOLL_CTL_MOD,
+    EPOLLIN,
+    epoll_create1,
+    eventfd,
+    eventfd_read,
+    eventfd_write,
+)
+
+from . import _syscalls
+from ._syscalls import EPOLL_EVENT
+from .states import INTERVAL_CLEANUP, MAX_EVENTS, READ_BLOCK_SIZE, TgoSocketOptimization
+from .stream import read_blocks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .manager import TgoClientSocketManager
+    from .memorypool import MemoryBlock
+
+#: Tokens are never used twice, so a late event for a registration that is gone finds nothing.
+_tokens = count(1)
+
+
+class Timer:
+    """A call that a worker makes at a given time, unless it is cancelled.
+
+    :ivar when: the time, in ``time.monotonic()`` seconds.
+    """
+
+    __slots__ = ("call", "when")
+
+    def __init__(self, when: float, call: Callable[[], object]) -> None:
+        self.when = when
+        self.call: Callable[[], object] | None = call
+
+    def cancel(self) -> None:
+        """Forget the call. Only the worker's own thread may do this."""
+        self.call = None
+
+    def __lt__(self, other: Timer) -> bool:
+        return self.when < other.when
+
+
+class TSocketPoolWorker:
+    """A thread serving one epoll set.
+
+    The thread starts with the first thing there is to do. Everything registered here is called in that thread,
+    one call at a time; a call that raises is reported through ``sys.unraisablehook`` and the worker goes on.
+
+    :param owner: the manager it belongs to.
+
+    Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker
+    """
+
+    __slots__ = (
+        "_calls", "_closing", "_epoll", "_events", "_handlers", "_lock", "_optimization", "_owner", "_read_block",
+        "_sleeping", "_thread", "_thread_id", "_timers", "_wake", "_wake_token",
+    )  # fmt: skip
+
+    def __init__(self, owner: TgoClientSocketManager) -> None:
+        self._owner = owner
+        self._optimization = owner.optimization
+        self._lock = threading.Lock()
+        self._handlers: dict[int, Callable[[int], object]] = {}
+        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._timers: list[Timer] = []
+        self._thread: threading.Thread | None = None
+        self._thread_id = 0
+        self._sleeping = False
+        self._closing = False
+        self._read_block: MemoryBlock | None = None
+        self._events = ctypes.create_string_buffer(EPOLL_EVENT.size * MAX_EVENTS)
+        self._epoll = epoll_create1(EPOLL_CLOEXEC)
+        self._wake = -1
+        try:
+            self._wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+            self._wake_token = self.register(self._wake, EPOLLIN, self._woken)
+        except BaseException:
+            self._close_descriptors()
+            raise
+
+    # What any thread may call
+
+    @property
+    def handle(self) -> int:
+        """The epoll descriptor."""
+        return self._epoll
+
+    @property
+    def is_current(self) -> bool:
+        """The calling thread is this worker's."""
+        return self._thread_id == threading.get_ident()
+
+    def call_soon(self, call: Callable[..., object], *args: Any) -> None:
+        """Have *call* made in the worker's thread, after the calls asked for earlier. Any thread may ask.
+
+        :raises RuntimeError: the worker has been closed.
+        """
+        if self._closing:
+            raise RuntimeError("the socket pool worker is closed")
+        self._calls.append((call, args))
+        # The worker says that it sleeps before it looks at the queue a last time; we queue before we look whether
+        # it sleeps. So one of the two always sees the other.
+        if self._sleeping:
+            self._sleeping = False
+            eventfd_write(self._wake, 1)
+        elif self._thread is None:
+            self._start()
+
+    def register(self, fd: int, events: int, handler: Callable[[int], object]) -> int:
+        """Watch a descriptor. *handler* is called with the flags of each event, until :meth:`unregister`.
+
+        :return: the token that names this registration.
+        """
+        token = next(_tokens)
+        self._handlers[token] = handler
+        if _syscalls.epoll_ctl(self._epoll, EPOLL_CTL_ADD, fd, EPOLL_EVENT.pack(events, token)) < 0:
+            code = _syscalls.get_errno()
+            del self._handlers[token]
+            raise OSError(code, f"epoll_ctl: {os.strerror(code)}")
+        if self._thread is None and not self._closing and self._wake >= 0 and fd != self._wake:
+            self._start()
+        return token
+
+    def modify(self, token: int, fd: int, events: int) -> None:
+        """Change which events of a registered descriptor are told."""
+        if _syscalls.epoll_ctl(self._epoll, EPOLL_CTL_MOD, fd, EPOLL_EVENT.pack(events, token)) < 0:
+            code = _syscalls.get_errno()
+            raise OSError(code, f"epoll_ctl: {os.strerror(code)}")
+
+    def set_handler(self, token: int, handler: Callable[[int], object]) -> None:
+        """Have the events of a registration told to somebody else from now on."""
+        self._handlers[token] = handler
+
+    def unregister(self, token: int, fd: int) -> None:
+        """Stop watching a descriptor; no handler call starts after this, not even for events already fetched.
+
+        The descriptor must still be open: closing it first would leave it in the set if a child holds a copy.
+        """
+        if self._handlers.pop(token, None) is None:
+            return
+        if _syscalls.epoll_ctl(self._epoll, EPOLL_CTL_DEL, fd, EPOLL_EVENT.pack(0, 0)) < 0:
+            code = _syscalls.get_errno()
+            if code != ENOENT and not self._closing:
+                raise OSError(code, f"epoll_ctl: {os.strerror(code)}")
+
+    # What only the worker's own thread may call
+
+    def call_at(self, when: float, call: Callable[[], object]) -> Timer:
+        """Have *call* made at a time, in ``time.monotonic()`` seconds. Only from the worker's own thread."""
+        timer = Timer(when, call)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def read_block(self) -> MemoryBlock:
+        """The block to read into, valid until the current call returns. Only from the worker's own thread."""
+        block = self._read_block
+        if block is None:
+            block = self._read_block = read_blocks.request_mem()
+        return block
+
+    # Life
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is not None or self._closing:
+                return
+            thread = threading.Thread(target=self.execute, name="socketpool worker", daemon=True)
+            self._thread = thread
+            try:
+                thread.start()
+            except BaseException:
+                self._thread = None
+                raise
+
+    def close(self) -> None:
+        """End the thread and wait for it; registrations that are left are dropped without a call.
+
+        Called from the worker's own thread, it only asks for the end: the thread ends after the current call.
+
+        Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker.Destroy
+        """
+        with self._lock:
+            if self._closing:
+                return
+            thread = self._thread
+            if thread is None:
+                self._closing = True
+                self._finish()
+                return
+        # As a call, so that what was asked for earlier is still done.
+        try:
+            self.call_soon(self._stop)
+        except RuntimeError:
+            return
+        if not self.is_current:
+            thread.join(INTERVAL_CLEANUP)
+
+    def _stop(self) -> None:
+        self._closing = True
+
+    def _finish(self) -> None:
+        self._handlers.clear()
+        self._calls.clear()
+        self._timers.clear()
+        if self._read_block is not None:
+            read_blocks.release_mem(self._read_block)
+            self._read_block = None
+        self._close_descriptors()
+
+    def _close_descriptors(self) -> None:
+        for name in ("_epoll", "_wake"):
+            fd = getattr(self, name)
+            setattr(self, name, -1)
+            if fd >= 0:
+                _syscalls.close(fd)
+
+    def abandon_after_fork(self) -> None:
+        """In a forked child: let go of the parent's epoll set without changing it. The thread isn't here."""
+        self._lock = threading.Lock()
+        self._closing = True
+        self._thread = None
+        self._finish()
+
+    # The thread
+
+    def execute(self) -> None:
+        """What the thread does: wait, tell, call, until :meth:`close`.
+
+        Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker.Execute
+        """
+        self._thread_id = threading.get_ident()
+        keep_block = self._optimization is TgoSocketOptimization.SPEED
+        epoll, events, handlers, calls = self._epoll, self._events, self._handlers, self._calls
+        view = memoryview(events)
+        pointer = ctypes.c_void_p(ctypes.addressof(events))
+        size = EPOLL_EVENT.size
+        unpack = EPOLL_EVENT.iter_unpack
+        wait = _syscalls.epoll_pwait
+        try:
+            while not self._closing:
+                timeout = 0
+                if not calls:
+                    if self._read_block is not None and not keep_block:
+                        read_blocks.release_mem(self._read_block)
+                        self._read_block = None
+                    timeout = self._next_timeout()
+                    self._sleeping = timeout != 0
+                    if calls:
+                        timeout = 0
+                number = wait(epoll, pointer, MAX_EVENTS, timeout, None)
+                self._sleeping = False
+                if number > 0:
+                    for flags, token in unpack(view[: number * size]):
+                        handler = handlers.get(token)
+                        if handler is not None:
+                            try:
+                                handler(flags)
+                            except Exception as error:
+                                report(error, handler)
+                elif number < 0 and (code := _syscalls.get_errno()) != EINTR:
+                    raise OSError(code, f"epoll_pwait: {os.strerror(code)}")
+                # Only what was asked for by now: a call that asks for another must not starve the sockets.
+                for _ in range(len(calls)):
+                    call, args = calls.popleft()
+                    try:
+                        call(*args)
+                    except Exception as error:
+                        report(error, call)
+                if self._timers:
+                    self._run_timers()
+        finally:
+            self._finish()
+            self._thread_id = 0
+
+    def _next_timeout(self) -> int:
+        """How long to sleep, in milliseconds as epoll counts; -1 for as long as nothing happens."""
+        timers = self._timers
+        while timers and timers[0].call is None:
+            heapq.heappop(timers)
+        if not timers:
+            return -1
+        # Rounded up: waking before the time would mean waking twice.
+        return min(max(0, int((timers[0].when - time.monotonic()) * 1000 + 0.999)), 2**31 - 1)
+
+    def _run_timers(self) -> None:
+        timers = self._timers
+        now = time.monotonic()
+        while timers and timers[0].when <= now:
+            call = heapq.heappop(timers).call
+            if call is not None:
+                try:
+                    call()
+                except Exception as error:
+                    report(error, call)
+
+    def _woken(self, flags: int) -> None:
+        try:
+            eventfd_read(self._wake)
+        except BlockingIOError:
+            pass
+
+
+def report(error: BaseException, source: object) -> None:
+    """Report an exception that a user's event handler let out, as Python does for ``__del__``."""
+    sys.unraisablehook(
+        _Unraisable(type(error), error, error.__traceback__, "Exception ignored in a socket event", source)  # type: ignore[arg-type]
+    )
+
+
+class _Unraisable:
+    """The argument of ``sys.unraisablehook``, whose own type cannot be made from Python."""
+
+    __slots__ = ("err_msg", "exc_traceback", "exc_type", "exc_value", "object")
+
+    def __init__(self, exc_type: object, exc_value: object, exc_traceback: object, err_msg: str, source: object):
+        self.exc_type = exc_type
+        self.exc_value = exc_value
+        self.exc_traceback = exc_traceback
+        self.err_msg = err_msg
+        self.object = source
+
+
+assert READ_BLOCK_SIZE >= 16384, "a read block must hold one TLS record"

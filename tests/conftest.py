@@ -1,0 +1,114 @@
+"""Fixtures that every test may use: certificates, local servers, and a watch for what a test leaves behind.
+
+The programs are started once per run, and only when the first test asks for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.certificates import Certificates
+from tests.servers.leaks import watch
+from tests.servers.nghttpd import Nghttpd
+from tests.servers.nginx import Nginx
+from tests.servers.redis import Redis
+from tests.servers.scripted import ScriptedServer
+from tests.servers.sockets import refused_port as _refused_port
+from tests.servers.sockets import silent_port as _silent_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from tests.servers.http2 import Http2Server
+
+    # Arguments are those of the class.
+    ScriptedServers = Callable[..., ScriptedServer]
+    Http2Servers = Callable[..., Http2Server]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of an authority that only this run knows, each made on first use."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Nginx]:
+    """The nginx of this run, with every site of ``tests.servers.nginx.SITES``."""
+    with Nginx(tmp_path_factory.mktemp("nginx"), certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nghttpd(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Nghttpd]:
+    """The nghttpd of this run: HTTP/2 over TLS."""
+    with Nghttpd(tmp_path_factory.mktemp("nghttpd"), certificates.server) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nghttpd_clear(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nghttpd]:
+    """The other nghttpd of this run: HTTP/2 in the clear, by prior knowledge."""
+    with Nghttpd(tmp_path_factory.mktemp("nghttpd-clear"), None) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Redis]:
+    """The redis-server of this run, with a plain and a TLS port."""
+    with Redis(tmp_path_factory.mktemp("redis"), certificates) as server:
+        yield server
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServers]:
+    """Makes servers that last as long as the test: ``server = scripted(handler, tls=...)``."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*arguments: Any, **options: Any) -> ScriptedServer:
+            return stack.enter_context(ScriptedServer(*arguments, **options))
+
+        yield make
+
+
+@pytest.fixture
+def http2_scripted() -> Iterator[Http2Servers]:
+    """Makes HTTP/2 servers that last as long as the test: ``server = http2_scripted(handler, settings=...)``."""
+    # Not at the top: most tests don't need it, and some run where the package isn't installed.
+    from tests.servers.http2 import Http2Server
+
+    with contextlib.ExitStack() as stack:
+
+        def make(*arguments: Any, **options: Any) -> Http2Server:
+            return stack.enter_context(Http2Server(*arguments, **options))
+
+        yield make
+
+
+@pytest.fixture
+def refused_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses connections."""
+    with _refused_port() as port:
+        yield port
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of 127.0.0.1 where connecting neither succeeds nor fails."""
+    with _silent_port() as port:
+        yield port
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fails the test if it leaves threads or open file descriptors behind.
+
+    Name it before fixtures that the test opens, and after the servers of the run:
+    ``@pytest.mark.usefixtures("nginx", "no_leaks")``.
+    """
+    with watch():
+        yield
