@@ -55,7 +55,7 @@ def write_file(path: Path, size: int) -> None:
 
 def check_small(body: bytes, expected: bytes = SMALL) -> None:
     if body != expected:
-        raise ContentError(f"the body should be {expected[:16]!r}... ({len(expected)} bytes), is {body[:16]!r}... ({len(body)})")
+        raise ContentError(f"{expected[:16]!r}... ({len(expected)} bytes) expected, got {body[:16]!r}... ({len(body)})")
 
 
 class Receiver:
@@ -79,7 +79,7 @@ class Receiver:
         for at in range(0, len(chunk), LONGEST_PIECE):
             part = chunk[at : at + LONGEST_PIECE]
             if part != piece(start + at, len(part)):
-                raise ContentError(f"other content than expected between bytes {start + at} and {start + at + len(part)}")
+                raise ContentError(f"other content than expected in {len(part)} bytes from {start + at} on")
 
     def finish(self, size: int) -> None:
         if self.received != size:

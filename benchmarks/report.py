@@ -60,6 +60,7 @@ def _circumstances(where: Server) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": f"{platform.python_version()} ({platform.python_implementation()}, {platform.python_compiler()})",
         "server": where.version,
+        "TLS": where.tls,
     }
 
 
@@ -101,12 +102,12 @@ def cpu(result: Result, client: str, scale: float) -> float | None:
 
 
 def _median(samples: Iterable[dict[str, Any]], value: str) -> float:
-    return median(sample[value] / sample["units"] for sample in samples)
+    return float(median(sample[value] / sample["units"] for sample in samples))
 
 
 def _more(result: Result, client: str, name: str) -> float | None:
     samples = result["clients"].get(client, {}).get("samples", [])
-    return median(s["more"][name] for s in samples) if samples else None
+    return float(median(s["more"][name] for s in samples)) if samples else None
 
 
 def _number(value: float | None, suffix: str = "") -> str:
@@ -133,8 +134,13 @@ def progress(workload: Workload, client: str, outcome: dict[str, Any]) -> str:
 
 
 def text(results: Results) -> str:
-    parts = [_workload_text(name, result) for name, result in results.items()]
-    return "\n\n".join([*parts, _missing_text(results), _versions_text(results)])
+    parts = [_workload_text(name, result) for name, result in results.items() if _measured(result)]
+    return "\n\n".join([*parts, *_growth_texts(results), _missing_text(results), _versions_text(results)])
+
+
+def _measured(result: Result) -> list[str]:
+    """The clients that there are numbers of."""
+    return [client for client, of_client in result["clients"].items() if of_client["samples"]]
 
 
 def _workload_text(name: str, result: Result) -> str:
@@ -145,27 +151,50 @@ def _workload_text(name: str, result: Result) -> str:
         f"    {'client':12}{'CPU':>9}{'lowest':>9}{'highest':>9}{'to ours':>9}{result['rate']:>16}{'server CPU':>12}"
         f"{'elsewhere':>11}",
     ]
-    for client, of_client in result["clients"].items():
-        samples = of_client["samples"]
-        if not samples:
-            continue
+    for client in _measured(result):
+        samples = result["clients"][client]["samples"]
         each = sorted(sample["cpu"] / sample["units"] * scale for sample in samples)
         # What the core did that was neither the client nor the server: much of it means that others were using it.
         elsewhere = median(1 - (s["cpu"] + s["server_cpu"]) / s["wall"] for s in samples)
         ratio = median(each) / ours if ours else None
         rate = median(sample["units"] / sample["wall"] for sample in samples)
-        lines.append(
-            f"    {client:12}{_number(median(each)):>9}{_number(each[0]):>9}{_number(each[-1]):>9}{_number(ratio):>9}"
-            f"{_number(rate):>16}{_number(_median(samples, 'server_cpu') * scale):>12}{max(0.0, elsewhere):>11.0%}"
-            + "".join(f"   {what.replace('_', ' ')} {_number(_more(result, client, what))}" for what in samples[0]["more"])
-        )
+        server = _median(samples, "server_cpu") * scale
+        line = f"    {clients.label(client):12}"
+        line += "".join(f"{_number(value):>9}" for value in (median(each), each[0], each[-1], ratio))
+        line += f"{_number(rate):>16}{_number(server):>12}{max(0.0, elsewhere):>11.0%}"
+        for what in samples[0]["more"]:
+            line += f"   {what.replace('_', ' ')} {_number(_more(result, client, what))}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _growth_texts(results: Results) -> list[str]:
+    """A table for each workload that was measured at several sizes: a line for each size, a column for each client."""
+    curves: dict[str, dict[str, Result]] = {}
+    for name, result in results.items():
+        base, _, size = name.partition("@")
+        if size and _measured(result):
+            curves.setdefault(base, {})[size] = result
+    return [_growth_text(base, points) for base, points in curves.items()]
+
+
+def _growth_text(base: str, points: dict[str, Result]) -> str:
+    shown = [client for client in clients.names() if any(client in _measured(result) for result in points.values())]
+    first = next(iter(points.values()))
+    lines = [
+        f"{base} at several sizes  ({first['cpu']})",
+        f"    {'':>8}" + "".join(f"{clients.label(client):>13}" for client in shown),
+    ]
+    for size, result in points.items():
+        values = [cpu(result, client, _scale(base)) for client in shown]
+        lines.append(f"    {size:>8}" + "".join(f"{_number(value):>13}" for value in values))
     return "\n".join(lines)
 
 
 def _missing_text(results: Results) -> str:
     lines = ["Not measured"]
     for (client, why), names in _missing(results).items():
-        lines.append(f"    {client}: {why} ({', '.join(names)})")
+        lines.append(f"    {clients.label(client)}: {why} ({', '.join(names)})")
     lines += [f"    {spot}" for spot in BLIND_SPOTS]
     return "\n".join(lines)
 
@@ -185,7 +214,7 @@ def _versions_text(results: Results) -> str:
     lines = ["Versions"]
     seen = [result["where"] for result in results.values()]
     lines += [f"    {what}: {value}" for what, value in (seen[-1] if seen else {}).items()]
-    lines += [f"    {client}: {value}" for client, value in _client_versions(results).items()]
+    lines += [f"    {clients.label(client)}: {value}" for client, value in _client_versions(results).items()]
     return "\n".join(lines)
 
 
@@ -214,7 +243,7 @@ def markdown(results: Results) -> str:
     results = {name: result for name, result in results.items() if "@" not in name}
     shown = [name for name in clients.names() if any(name in result["clients"] for result in results.values())]
     lines = [
-        f"| CPU time | {' | '.join(shown)} | best other / ours |",
+        f"| CPU time | {' | '.join(map(clients.label, shown))} | best other / ours |",
         f"|---|{'---:|' * len(shown)}---:|",
     ]
     for name, result in results.items():

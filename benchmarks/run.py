@@ -8,7 +8,6 @@ differ from run to run; on one core the rate follows the CPU cost, and both repe
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import resource
@@ -43,14 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _use_one_core(options.core)
     _allow_many_descriptors()
     started = time.monotonic()
+    results: report.Results = {}
     try:
         with server.running() as where:
-            results = _measure_all(options.workloads, options.clients, options.effort, where)
+            for workload in map(options.effort.limit, options.workloads):
+                results[workload.id] = report.new_result(workload, options.effort, where)
+                _measure(results[workload.id], workload, options.clients, options.effort, where)
     except server.ServerError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
-    print(report.text(results))
-    print(f"{time.monotonic() - started:.0f} seconds")
+    except KeyboardInterrupt:
+        print(f"{report.text(results)}\ninterrupted: that is what there is; nothing was written")
+        return 130
+    print(f"{report.text(results)}\n{time.monotonic() - started:.0f} seconds")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     report.save(results, options.json)
     if options.write:
@@ -62,12 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Compares this client with others.")
-    listed = {"type": lambda text: [name for name in text.split(",") if name], "metavar": "NAME,..."}
     parser.add_argument("--quick", action="store_true", help="a short, rough run: under 90 seconds")
-    parser.add_argument("--only", default=[], help="only these workloads, as W1,W7-upload; W7 is all of W7", **listed)
-    parser.add_argument("--clients", default=clients.names(), help="only these clients, as ours,pycurl", **listed)
+    parser.add_argument("--only", default="", metavar="W1,...", help="only these workloads; W7 is all of W7")
+    parser.add_argument("--clients", default=",".join(clients.names()), metavar="ours,...", help="only these clients")
     parser.add_argument("--rounds", type=int, help="how often each client does each workload (3; quick: 1)")
-    parser.add_argument("--seconds", type=float, help="how long a measured part takes, about (1.0; quick: 0.15)")
+    parser.add_argument("--seconds", type=float, help="how long a measured part takes, about (0.8; quick: 0.15)")
     parser.add_argument("--growth", action="store_true", help="W4, W5 and W6 at several sizes instead")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core to use (the last)")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "benchmarks.json", help="where the results go")
@@ -75,9 +78,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the workloads and clients")
     options = parser.parse_args(arguments)
     try:
-        options.workloads = workloads.select(options.only)
+        options.workloads = workloads.select(_listed(options.only))
     except ValueError as error:
         parser.error(str(error))
+    options.clients = _listed(options.clients)
     if unknown := set(options.clients).difference(clients.names()):
         parser.error(f"there is no client {', '.join(sorted(unknown))}; there are {', '.join(clients.names())}")
     if options.growth:
@@ -86,6 +90,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     given = {"rounds": options.rounds, "seconds": options.seconds}
     options.effort = replace(effort, **{name: value for name, value in given.items() if value is not None})
     return options
+
+
+def _listed(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
 
 
 def _use_one_core(core: int) -> None:
@@ -97,25 +105,15 @@ def _allow_many_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _measure_all(
-    chosen: Sequence[Workload], names: Sequence[str], effort: Effort, where: Server
-) -> dict[str, dict[str, Any]]:
+def _measure(result: report.Result, workload: Workload, names: Sequence[str], effort: Effort, where: Server) -> None:
     """Interleaved: in each round every client has its turn, and each round another one begins."""
-    results: dict[str, dict[str, Any]] = {}
-    for workload in map(effort.limit, chosen):
-        result = results[workload.id] = report.new_result(workload, effort, where)
-        with contextlib.suppress(KeyboardInterrupt):
-            for number in range(workload.most_rounds):
-                turn = number % len(names)
-                for name in [*names[turn:], *names[:turn]]:
-                    _measure(result, name, workload, effort, where)
-            continue
-        print("interrupted: what follows is what there is", file=sys.stderr)
-        break
-    return results
+    for number in range(workload.most_rounds):
+        turn = number % len(names)
+        for name in [*names[turn:], *names[:turn]]:
+            _take_turn(result, workload, name, effort, where)
 
 
-def _measure(result: dict[str, Any], name: str, workload: Workload, effort: Effort, where: Server) -> None:
+def _take_turn(result: report.Result, workload: Workload, name: str, effort: Effort, where: Server) -> None:
     """One client's turn; one that can't, or has failed, gets no further turn."""
     of_client = result["clients"].setdefault(name, {"samples": []})
     if "cannot" in of_client or "failed" in of_client:

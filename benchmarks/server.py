@@ -20,10 +20,11 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ class Server:
     directory: str
     worker: int
     version: str
+    tls: str
 
     @property
     def ca_file(self) -> str:
@@ -63,9 +65,6 @@ class Server:
 
     def upload_file(self, name: str) -> Path:
         return Path(self.directory, "upload", name)
-
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
 
     def cpu(self) -> float:
         """CPU seconds that the worker has used so far."""
@@ -78,11 +77,11 @@ class Server:
         return int(lines[0].split()[-1]) - 1, int(lines[2].split()[0])
 
     def wait_until_idle(self, seconds: float = 30.0) -> None:
-        """Wait until nginx has noticed that the last client is gone, so that its clean-up isn't measured with the next."""
+        """Wait until nginx has noticed that the last client is gone: its clean-up isn't the next one's."""
         deadline = time.monotonic() + seconds
         while self.connections()[0] > 0:
             if time.monotonic() > deadline:
-                raise ServerError(f"nginx still has {self.connections()[0]} connections {seconds:.0f} s after the client")
+                raise ServerError(f"{seconds:.0f} s after the client's end nginx still has its connections")
             time.sleep(0.02)
 
 
@@ -98,10 +97,12 @@ def running() -> Iterator[Server]:
         (directory / "nginx.conf").write_text(_configuration(directory, plain_port, tls_port), encoding="ascii")
         command = [nginx, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"]
         _check_configuration(command)
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)
+        # There are no threads here that could hold a lock while this process forks.
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)  # noqa: PLW1509
         try:
             worker = int(_first_answer(process, plain_port, directory))
-            yield Server(plain_port, tls_port, str(directory), worker, _nginx_version(nginx))
+            tls = _tls_in_use(tls_port, directory)
+            yield Server(plain_port, tls_port, str(directory), worker, _nginx_version(nginx), tls)
         finally:
             process.terminate()
             process.wait()
@@ -131,9 +132,9 @@ def _write_certificates(openssl: str, directory: Path) -> None:
     authority = ["-subj", "/CN=Benchmark authority", "-keyout", "ca.key", "-out", "ca.pem"]
     # Python 3.13 verifies strictly (RFC 5280): an authority must say what its key is for.
     authority += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-    leaf = ["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.pem", "-CA", "ca.pem", "-CAkey", "ca.key"]
-    leaf += ["-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE"]
-    leaf += ["-addext", "extendedKeyUsage=serverAuth"]
+    leaf = ["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.pem"]
+    leaf += ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", f"subjectAltName={names}"]
+    leaf += ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth"]
     for arguments in (authority, leaf):
         done = subprocess.run([*new, *arguments], cwd=directory, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -172,7 +173,7 @@ def _configuration(directory: Path, plain_port: int, tls_port: int) -> str:
     descriptors = os.sysconf("SC_OPEN_MAX")
     locations = f"""
     location = /small {{ return 200 "{content.SMALL.decode("ascii")}"; }}
-    location = /session {{ return 200 "$ssl_session_reused{content.SESSION_REST.decode("ascii")}"; }}
+    location = /session {{ return 200 "${{ssl_session_reused}}{content.SESSION_REST.decode("ascii")}"; }}
     location = /worker {{ return 200 "$pid"; }}
     location = /status {{ stub_status; }}
     location /upload/ {{ root {directory}; dav_methods PUT; client_max_body_size 0; client_body_buffer_size 1m; }}"""
@@ -203,6 +204,7 @@ http {{
   }}
   server {{
     {tls}
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate server.pem;
     ssl_certificate_key server.key;
     ssl_session_cache none;
@@ -246,6 +248,16 @@ def _get(port: int, path: str) -> bytes:
     if b" 200 " not in head:
         raise ServerError(f"nginx answers {path} with {head[:100]!r}")
     return body
+
+
+def _tls_in_use(port: int, directory: Path) -> str:
+    context = ssl.create_default_context(cafile=str(directory / "ca.pem"))
+    with (
+        socket.create_connection((HOSTS[0], port), timeout=10) as connection,
+        context.wrap_socket(connection, server_hostname=HOSTS[0]) as tls,
+    ):
+        name, protocol, bits = tls.cipher() or ("?", "?", 0)
+    return f"{protocol}, {name} ({bits} bits), certificate ECDSA P-256"
 
 
 def _nginx_version(nginx: str) -> str:

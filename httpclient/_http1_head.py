@@ -1,9 +1,10 @@
-"""Syntax and framing of an HTTP/1.1 response head (RFC 9112 sections 2 to 6): what :mod:`http1_response` builds on.
+"""Syntax and framing of an HTTP/1.1 response head (RFC 9112 sections 2 to 6): what ``http1_response`` builds on.
 
-Two compiled expressions do nearly all of the work in C. :data:`match_head` recognises a valid head and where it ends,
-in place, in the receive buffer; :data:`find_framing` picks the fields that decide about the body. Heads that are
-unusual (folded lines, bare line feeds, HTTP/1.0, Transfer-Encoding, several Content-Length) and those that are wrong
-take the slow functions below, which may look at a head more than once but never at more than one head.
+:data:`match_plain_head` recognises, in place and in one pass in C, a head that is valid and whose body is plain to
+see: HTTP/1.1, a final status, at most one Content-Length or ``Transfer-Encoding: chunked``, and no Connection field but
+``keep-alive``. Nearly every response is like that. One that isn't (folded lines, bare line feeds, HTTP/1.0, 1xx, other
+framing fields) and one that is wrong takes the functions below, which may look at a head more than once, but never at
+more than one head.
 """
 
 from __future__ import annotations
@@ -20,23 +21,24 @@ CHUNKED = -2
 # RFC 9110 section 5.6.2 (token), and section 5.5 (VCHAR, obs-text, SP, HTAB). Ranges are cheaper to match than a
 # negated set, and the runs are possessive, so there is nothing to backtrack into. The repeated group itself isn't:
 # Python 3.11 before 3.11.5 has a bug there, and it would save nothing.
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_TEXT = rb"[\t -~\x80-\xff]"
-_FIELD_LINES = rb"(?:" + _TOKEN + rb"++:" + _TEXT + rb"*+\r\n)*\r\n"
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+TEXT = rb"[\t -~\x80-\xff]"
+_FIELD_LINE = TOKEN + rb"++:" + TEXT + rb"*+\r\n"
 
-#: A whole valid head; group 1 is the status code (RFC 9112 section 4). The reason phrase and the space before it may
-#: be missing: section 4 wants the space, and many servers don't send it.
-match_head = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: " + _TEXT + rb"*+)?\r\n" + _FIELD_LINES).match
+# A field line that says nothing about the body or the connection. The first letter sends most of them on their way.
+_PLAIN_LINE = rb"(?![CcTt](?i:on(?:tent-len|nection:(?! keep-alive\r))|ransfer-))" + _FIELD_LINE
 
-#: A whole valid trailer section.
-match_trailers = re.compile(_FIELD_LINES).match
+#: A plain head: group 1 is the status, and group 2 the Content-Length or group 3 "chunked", if there is one: which is
+#: what ``lastindex`` tells. The reason phrase and the space before it may be missing: RFC 9112 section 4 wants the
+#: space, and many servers don't send it.
+match_plain_head = re.compile(
+    rb"HTTP/1\.[1-9] ([2-9][0-9][0-9])(?: " + TEXT + rb"*+)?\r\n(?:" + _PLAIN_LINE + rb")*"
+    rb"(?:(?:(?i:content-length):[ \t]*+([0-9]{1,18}+)\r\n|(?i:transfer-encoding:[ \t]*+(chunked))\r\n)"
+    rb"(?:" + _PLAIN_LINE + rb")*)?\r\n"
+).match
 
-#: In a head in lower case: every field that decides about body and connection. The group is the number of a plain
-#: Content-Length, and empty for all that needs :func:`body_framing`. The usual ``Connection: keep-alive`` is no find.
-find_framing = re.compile(
-    rb"\n(?:content-length:[ \t]*+([0-9]{1,18}+)[ \t]*+\r|content-length:|transfer-encoding:"
-    rb"|connection:(?! keep-alive\r))"
-).findall
+# Compiled when first needed; the re module keeps it.
+_HEAD = rb"HTTP/1\.[0-9] [1-9][0-9][0-9](?: " + TEXT + rb"*+)?\r\n(?:" + _FIELD_LINE + rb")*\r\n"
 
 
 def _shown(line: bytes) -> str:
@@ -60,7 +62,7 @@ def check_start(start: bytes) -> None:
 
 
 def canonical_head(block: bytes) -> bytes:
-    """Return a complete head in the form that :data:`match_head` takes.
+    """Return a complete head in the form that the rest of the module takes.
 
     A head whose lines all end in a bare LF is accepted (RFC 9112 section 2.2), one that mixes line ends is not: two
     readers could disagree about its fields. A folded value becomes one line (section 5.2).
@@ -70,14 +72,31 @@ def canonical_head(block: bytes) -> bytes:
     """
     if b"\r" not in block:
         block = block.replace(b"\n", b"\r\n")
-    if b"\r\n " in block or b"\r\n\t" in block:
-        first = block.find(b"\r\n") + 2
-        if block[first : first + 1] in {b" ", b"\t"}:
-            raise HttpProtocolError("white space between status line and first header field (RFC 9112 2.2)")
-        block = re.sub(rb"\r\n[ \t]++", b" ", block)
-    match = match_head(block)
-    if match is None or match.end() != len(block):
+    first = block.find(b"\r\n") + 2
+    if block[first : first + 1] in {b" ", b"\t"}:
+        raise HttpProtocolError("white space between status line and first header field (RFC 9112 2.2)")
+    block = _unfolded(block)
+    if not re.fullmatch(_HEAD, block):
         raise _head_error(block)
+    return block
+
+
+def canonical_trailers(block: bytes) -> bytes:
+    """Return a complete trailer section in the form that ``parse_fields`` takes (RFC 9112 section 7.1.2).
+
+    :param block: field lines and the empty line that ends them.
+    :raises HttpProtocolError: it isn't valid; the message shows the line.
+    """
+    block = _unfolded(block)
+    if not re.fullmatch(rb"(?:" + _FIELD_LINE + rb")*\r\n", block):
+        raise _field_error(block.removesuffix(b"\r\n").removesuffix(b"\r\n").split(b"\r\n"), "trailer section")
+    return block
+
+
+def _unfolded(block: bytes) -> bytes:
+    """Make one line of each value that was folded over several (RFC 9112 section 5.2)."""
+    if b"\r\n " in block or b"\r\n\t" in block:
+        return re.sub(rb"\r\n[ \t]++", b" ", block)
     return block
 
 
@@ -87,19 +106,19 @@ def _head_error(block: bytes) -> HttpProtocolError:
     status = lines[0]
     if re.match(rb"HTTP/(?!1\.)[0-9](?:\.[0-9])?(?: |$)", status):
         return HttpProtocolError(f"the server answers in a version of HTTP that wasn't asked for: {_shown(status)}")
-    if not re.fullmatch(rb"HTTP/1\.[0-9] [1-9][0-9][0-9](?: " + _TEXT + rb"*)?", status):
+    if not re.fullmatch(rb"HTTP/1\.[0-9] [1-9][0-9][0-9](?: " + TEXT + rb"*)?", status):
         return HttpProtocolError(f"invalid status line (RFC 9112 4): {_shown(status)}")
-    return field_error(lines[1:], "header")
+    return _field_error(lines[1:], "head")
 
 
-def field_error(lines: list[bytes], where: str) -> HttpProtocolError:
+def _field_error(lines: list[bytes], where: str) -> HttpProtocolError:
     """Say what is wrong with one of these field lines.
 
-    :param where: ``header`` or ``trailer``, for the message.
+    :param where: the part of the message that they are from.
     """
     for line in lines:
         name, colon, value = line.partition(b":")
-        if re.fullmatch(_TOKEN + rb"+", name) and colon and re.fullmatch(_TEXT + rb"*", value):
+        if re.fullmatch(TOKEN + rb"+", name) and colon and re.fullmatch(TEXT + rb"*", value):
             continue
         if b"\n" in line:
             why = "a line that ends in a bare line feed"
@@ -111,7 +130,7 @@ def field_error(lines: list[bytes], where: str) -> HttpProtocolError:
             why = "a line without a colon in"
         elif name[-1:] in {b" ", b"\t"}:
             why = "white space between name and colon in"
-        elif not re.fullmatch(_TOKEN + rb"+", name):
+        elif not re.fullmatch(TOKEN + rb"+", name):
             why = "an invalid field name in"
         else:
             why = "a control character in"

@@ -74,16 +74,20 @@ class Http1ResponseHead(ResponseHead):
 
     :param status: the status code.
     :param block: the whole head from ``HTTP/`` to the empty line, valid, lines ended by CRLF, nothing folded.
-    :param lower: the same in lower case, for searches by name.
     """
 
     __slots__ = ("_block", "_lower")
 
-    def __init__(self, status: int, block: bytes, lower: bytes) -> None:
+    def __init__(self, status: int, block: bytes) -> None:
         self.status = status
         self._block = block
-        self._lower = lower
+        self._lower = b""
         self._fields = None
+
+    def _lowered(self) -> bytes:
+        """Keep the head in lower case, for searches by name."""
+        self._lower = lower = self._block.lower()
+        return lower
 
     @property
     def reason(self) -> bytes:
@@ -110,7 +114,7 @@ class Http1ResponseHead(ResponseHead):
         :param name: the name in lower case.
         :param default: what to return where there is no such field.
         """
-        found = self._lower.find(b"\n" + name + b":")
+        found = (self._lower or self._lowered()).find(b"\n" + name + b":")
         if found < 0:
             return default
         block = self._block
@@ -124,12 +128,13 @@ class Http1ResponseHead(ResponseHead):
         """
         values = []
         needle = b"\n" + name + b":"
-        found = self._lower.find(needle)
+        lower = self._lower or self._lowered()
+        found = lower.find(needle)
         while found >= 0:
             start = found + len(needle)
             end = self._block.find(b"\r", start)
             values.append(self._block[start:end].strip(b" \t"))
-            found = self._lower.find(needle, end)
+            found = lower.find(needle, end)
         return values
 
 

@@ -3,10 +3,12 @@
 A :class:`ResponseParser` belongs to one connection and sees one response at a time::
 
     start() -> HEAD --(1xx)--> HEAD
-                 |-> LENGTH ----------------------------------------> IDLE
-                 |-> CLOSE -----------------(eof)-------------------> IDLE
-                 |-> CHUNK_SIZE <-> CHUNK_DATA, then TRAILERS ------> IDLE
-                 '-> (101, 2xx to CONNECT) -------------------------> HANDED_OVER
+                |--> LENGTH -----------------------------------------> OVER
+                |--> CLOSE --(eof)-----------------------------------> OVER
+                |--> CHUNK_SIZE -> CHUNK_DATA -> CHUNK_END -> CHUNK_SIZE
+                |       '--(size 0)--> TRAILERS ---------------------> OVER
+                |--(no body)-----------------------------------------> OVER --(on_end)--> IDLE
+                '--(101, 2xx to CONNECT)-----------------------------> OVER --(on_end)--> HANDED_OVER
 
 What it finds it tells the *sink* at once, and body bytes as slices of the receive buffer, without a copy. Bytes are
 only kept where a line or head is incomplete, and no byte is searched twice for the end of one, so that the cost is
@@ -21,14 +23,13 @@ import re
 
 from ._http1_head import (
     CHUNKED,
+    TEXT,
     UNTIL_CLOSE,
     body_framing,
     canonical_head,
+    canonical_trailers,
     check_start,
-    field_error,
-    find_framing,
-    match_head,
-    match_trailers,
+    match_plain_head,
 )
 from .errors import HttpProtocolError, RemoteClosedError
 from .head import Http1ResponseHead, parse_fields
@@ -37,31 +38,35 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# The states of the diagram above, and FAILED, in which every call repeats that it failed.
+# The states of the diagram above. In OVER a complete response waits until the sink is told; after FAILED nothing comes.
 _IDLE = 0
 _HEAD = 1
 _LENGTH = 2
 _CLOSE = 3
 _CHUNK_SIZE = 4
 _CHUNK_DATA = 5
-_TRAILERS = 6
-_HANDED_OVER = 7
-_FAILED = 8
+_CHUNK_END = 6
+_TRAILERS = 7
+_OVER = 8
+_HANDED_OVER = 9
+_FAILED = 10
 
 #: Methods after which the length of the body isn't a matter of the head alone (RFC 9112 section 6.3, rules 1 and 2).
 _SPECIAL_METHODS = frozenset({"HEAD", "CONNECT"})
 
-#: Empty lines in front of a status line that are left over from a sloppy previous response (RFC 9112 section 2.2).
+#: Empty lines in front of a status line, left over from a sloppy previous response: so many bytes are forgiven.
 _LEADING_BYTES = 8
 
-#: The digits of a chunk size: 15 are a petabyte, and leading zeros are padding that some servers send.
-_SIZE_DIGITS = 16
-
-# RFC 9112 section 7.1. White space is allowed in front of an extension; some servers pad the size with it.
-_SIZE_LINE = rb"([0-9A-Fa-f]{1,16}+)[ \t]*+(;[\t -~\x80-\xff]*+)?\r\n"
+# RFC 9112 section 7.1. White space may stand in front of an extension, and some servers pad the size with it.
+_SIZE_LINE = rb"([0-9A-Fa-f]{1,16}+)[ \t]*+(;" + TEXT + rb"*+)?\r\n"
 _match_size = re.compile(_SIZE_LINE).match
-#: The line that ends a chunk's data together with the next size, the usual case.
+#: The end of a chunk's data together with the next size: the usual case.
 _match_next_size = re.compile(rb"\r\n" + _SIZE_LINE).match
+_SIZE_LIMIT = 1 << 60
+#: The longest size line, extensions apart.
+_SIZE_BYTES = 20
+
+_RAISE_LIMIT = "If the server is to be trusted, raise the limit in Http1Limits"
 
 
 class Http1Limits:
@@ -114,9 +119,8 @@ class ResponseParser:
         "_held",
         "_informational",
         "_known",
+        "_known_head",
         "_known_length",
-        "_known_lower",
-        "_known_status",
         "_leading",
         "_limits",
         "_method",
@@ -126,6 +130,7 @@ class ResponseParser:
         "_small",
         "_state",
         "_stays",
+        "_trailers",
         "done",
         "handed_over",
         "reusable",
@@ -133,7 +138,7 @@ class ResponseParser:
 
     def __init__(self, limits: Http1Limits | None = None) -> None:
         self._limits = limits = limits or _DEFAULT_LIMITS
-        #: A head of this size is within both limits: the shortest field line is "a:" CRLF.
+        # A head of this size is within both limits: the shortest field line is "a:" CRLF.
         self._small = min(limits.header_bytes, 4 * limits.header_count)
         self._state = _IDLE
         self._method = ""
@@ -145,11 +150,12 @@ class ResponseParser:
         self._leading = 0
         self._extension = 0
         self._stays = False
-        # The last plain head, and what came out of it. A server that answers the same again within a second sends
-        # the same bytes again, and comparing them costs a tenth of parsing them. (No response starts with a NUL.)
+        self._trailers: list[tuple[bytes, bytes]] = []
+        # The last plain head with a length, and what came out of it. A server that sends the same again within a
+        # second sends the same bytes again, and comparing them costs a tenth of parsing them. (No response starts
+        # with a NUL.)
         self._known = b"\0"
-        self._known_lower = b""
-        self._known_status = 0
+        self._known_head: Http1ResponseHead | None = None
         self._known_length = 0
         self.done = True
         self.reusable = False
@@ -163,17 +169,17 @@ class ResponseParser:
         :raises RuntimeError: the previous response isn't complete, or no other can follow on this connection.
         """
         if self._state != _IDLE:
-            raise RuntimeError("the connection can't take another request now")
+            raise RuntimeError("this connection can't take another request now")
+        self._state = _HEAD
         self._method = method
         self._ordinary = method not in _SPECIAL_METHODS
         self._sink = sink
-        self._state = _HEAD
         self.done = False
         self.reusable = False
 
     @property
     def begun(self) -> bool:
-        """Whether any byte of the response under way has arrived."""
+        """Whether any part of the response under way has arrived."""
         return self._state > _HEAD or bool(self._held) or self._informational > 0
 
     def receive(self, buffer: bytearray, start: int, end: int) -> int:
@@ -182,60 +188,327 @@ class ResponseParser:
         :return: how many of them belong to the response. Fewer than all only when it is complete: the rest is
             surplus, which after :attr:`handed_over` belongs to the next protocol, and otherwise makes the
             connection unfit for reuse.
-        :raises HttpProtocolError: the response isn't valid, or exceeds a limit; the connection must be closed.
+        :raises HttpProtocolError: the response isn't valid or passes a limit; the connection must be closed.
         """
-        if self._state == _HEAD and not self._held:
-            # The short way: a plain head with a Content-Length that is here as a whole, as it nearly always is.
-            known = self._known
-            if buffer.startswith(known, start, end) and self._ordinary:
-                length = self._known_length
-                head = Http1ResponseHead(self._known_status, known, self._known_lower)
-                body = start + len(known)
-            else:
-                match = match_head(buffer, start, end)
-                if match is None:
-                    return self._receive(buffer, start, end)
-                block, digits = match.group(0, 1)
-                status = int(digits)
-                lower = block.lower()
-                framing = find_framing(lower)
-                if (
-                    len(framing) != 1
-                    or not framing[0]
-                    or status < 200
-                    or status == 204
-                    or status == 304
-                    or block[7] == 0x30
-                    or not self._ordinary
-                    or len(block) > self._small
-                ):
-                    return self._receive(buffer, start, end)
-                self._known = block
-                self._known_lower = lower
-                self._known_status = status
-                self._known_length = length = int(framing[0])
-                head = Http1ResponseHead(status, block, lower)
-                body = match.end()
-            sink = self._sink
-            stop = body + length
+        if self._state != _HEAD or self._held:
+            return self._receive(buffer, start, end)
+        # The short way: a plain head with a Content-Length, as it nearly always is.
+        if self._ordinary and buffer.startswith(self._known, start, end):
+            head = self._known_head
+            length = self._known_length
+            body = start + len(self._known)
+        else:
+            match = match_plain_head(buffer, start, end)
+            if match is None:
+                return self._receive(buffer, start, end)
+            if match.lastindex != 2 or not self._ordinary:
+                return self._receive(buffer, start, end, match)
+            block, status, digits = match.group(0, 1, 2)
+            if len(block) > self._small or status in {b"204", b"304"}:
+                return self._receive(buffer, start, end, match)
+            self._known = block
+            self._known_head = head = Http1ResponseHead(int(status), block)
+            self._known_length = length = int(digits)
+            body = match.end()
+        sink = self._sink
+        stop = body + length
+        if stop > end:
+            self._state = _LENGTH
             self._stays = True
-            if stop > end:
+            self._remaining = stop - end
+            sink.on_head(head)
+            if body < end:
+                sink.on_data(memoryview(buffer)[body:end])
+            return end - start
+        sink.on_head(head)
+        if length:
+            sink.on_data(memoryview(buffer)[body:stop])
+        # Everything is settled before the sink hears of the end: it may start the next request at once.
+        self._state = _IDLE
+        self._sink = None
+        self._informational = 0
+        self._leading = 0
+        self.reusable = stop == end
+        self.done = True
+        sink.on_end([])
+        return stop - start
+
+    def eof(self, clean: bool) -> None:
+        """Take note that the peer has closed the connection.
+
+        :param clean: it ended as its protocol wants: not by a reset, and not by TLS cut off without close_notify.
+        :raises RemoteClosedError: a response was under way, and this isn't how it ends.
+        """
+        state = self._state
+        self.reusable = False
+        if state in {_IDLE, _HANDED_OVER, _FAILED}:
+            return
+        if state == _CLOSE and clean:
+            self._stays = False
+            self._finish(True)
+            return
+        if state == _HEAD:
+            when = "in the middle of the response's head" if self.begun else "without answering"
+        elif state == _LENGTH:
+            when = f"{self._remaining} bytes before the end of the body"
+        elif state == _CLOSE:
+            when = "without a proper end, so that part of the body may be missing"
+        else:
+            when = "in the middle of a chunked body"
+        self._fail()
+        raise RemoteClosedError(f"the server closed the connection {when}")
+
+    # The long way: every state, every kind of response
+
+    def _receive(self, buffer: bytearray, start: int, end: int, match: re.Match[bytes] | None = None) -> int:
+        """Do what :meth:`receive` says, and tell the sink of the end.
+
+        :param match: the plain head that starts the buffer.
+        """
+        at = start
+        try:
+            if match is not None:
+                at = self._begin_plain(match)
+            while at < end:
+                state = self._state
+                if state == _LENGTH:
+                    at = self._take_counted(buffer, at, end)
+                elif state == _CHUNK_DATA:
+                    at = self._take_chunks(buffer, at, end)
+                elif state == _CHUNK_SIZE:
+                    at = self._take_size_line(buffer, at, end)
+                elif state == _CHUNK_END:
+                    at = self._take_chunk_end(buffer, at)
+                elif state == _TRAILERS:
+                    at = self._take_trailers(buffer, at, end)
+                elif state == _CLOSE:
+                    self._sink.on_data(memoryview(buffer)[at:end])
+                    at = end
+                elif state == _HEAD:
+                    # At the start of the buffer, receive() has tried.
+                    plain = None if self._held or at == start else match_plain_head(buffer, at, end)
+                    at = self._take_head(buffer, at, end) if plain is None else self._begin_plain(plain)
+                elif state == _FAILED:
+                    raise HttpProtocolError("an earlier part of this response was invalid")
+                else:
+                    break
+        except HttpProtocolError:
+            self._fail()
+            raise
+        if self._state == _OVER:
+            self._finish(at == end)
+        elif at < end:
+            # Nobody has asked for these bytes.
+            self.reusable = False
+        return at - start
+
+    def _finish(self, exact: bool) -> None:
+        """Tell the sink that the response is complete.
+
+        :param exact: nothing came after it.
+        """
+        sink, trailers = self._sink, self._trailers
+        self._state = _HANDED_OVER if self.handed_over else _IDLE
+        self._sink = None
+        self._trailers = []
+        self._informational = 0
+        self._leading = 0
+        self._extension = 0
+        self.reusable = self._stays and exact
+        self.done = True
+        # Last, because the sink may start the next request at once.
+        sink.on_end(trailers)
+
+    def _fail(self) -> None:
+        self._state = _FAILED
+        self._sink = None
+        self._held.clear()
+        self.reusable = False
+
+    # The head
+
+    def _take_head(self, buffer: bytearray, at: int, end: int) -> int:
+        """Gather a head that is incomplete, or not plain."""
+        held = self._held
+        while not held and buffer[at] in b"\r\n":
+            self._leading += 1
+            if self._leading > _LEADING_BYTES:
+                raise HttpProtocolError("empty lines instead of a response")
+            at += 1
+            if at == end:
+                return at
+        before = len(held)
+        block, at = self._gather(buffer, at, end, self._limits.header_bytes, "head")
+        if before < 5:
+            check_start(block or bytes(held[:60]))
+        if block:
+            self._begin(canonical_head(block), None)
+        return at
+
+    def _gather(self, buffer: bytearray, at: int, end: int, limit: int, where: str) -> tuple[bytes, int]:
+        """Hold lines until an empty one ends them.
+
+        :return: the lines once they are complete, and how far the buffer was taken.
+        """
+        held = self._held
+        while at < end:
+            found = buffer.find(b"\n", at, end)
+            stop = end if found < 0 else found + 1
+            if len(held) + stop - at > limit:
+                raise HttpProtocolError(f"the {where} of the response exceeds {limit} bytes", advice=_RAISE_LIMIT)
+            held += memoryview(buffer)[at:stop]
+            at = stop
+            if found >= 0 and (len(held) <= 2 or held.endswith((b"\n\r\n", b"\n\n"))):
+                block = bytes(held)
+                held.clear()
+                return block, at
+        return b"", at
+
+    def _begin_plain(self, match: re.Match[bytes]) -> int:
+        """Begin a response whose head is plain; return where it ends."""
+        framing = None
+        if self._ordinary:
+            if match.lastindex == 3:
+                framing = (CHUNKED, True)
+            elif match.lastindex == 1 and match.group(1) not in {b"204", b"304"}:
+                framing = (UNTIL_CLOSE, False)
+        self._begin(match.group(), framing)
+        return match.end()
+
+    def _begin(self, block: bytes, framing: tuple[int, bool] | None) -> None:
+        """Tell the sink of a head, and go on to what follows it (RFC 9112 section 6.3).
+
+        :param framing: what ``body_framing`` would answer, where that is known.
+        """
+        limits = self._limits
+        if len(block) > self._small:
+            if len(block) > limits.header_bytes:
+                raise HttpProtocolError(
+                    f"the head of the response exceeds {limits.header_bytes} bytes", advice=_RAISE_LIMIT
+                )
+            self._check_count(block.count(b"\n") - 2, "head")
+        status = int(block[9:12])
+        head = Http1ResponseHead(status, block)
+        sink = self._sink
+        if status < 200 and status != 101:
+            # RFC 9110 section 15.2: any number of these may come first, also ones that nobody asked for.
+            self._informational += 1
+            if self._informational > limits.informational:
+                raise HttpProtocolError(
+                    f"more than {limits.informational} informational responses", advice=_RAISE_LIMIT
+                )
+            sink.on_informational(head)
+            return
+        if status == 101 or (status < 300 and self._method == "CONNECT"):
+            # Rule 2, and RFC 9110 section 15.2.2: what follows is another protocol, whatever the fields say.
+            self.handed_over = True
+            self._stays = False
+            self._state = _OVER
+        else:
+            length, self._stays = framing or body_framing(self._method, head)
+            if length > 0:
                 self._remaining = length
                 self._state = _LENGTH
-                sink.on_head(head)
-                if body < end:
-                    self._remaining = stop - end
-                    sink.on_data(memoryview(buffer)[body:end])
-                return end - start
-            sink.on_head(head)
-            if length:
-                sink.on_data(memoryview(buffer)[body:stop])
-            self._state = _IDLE
-            self._sink = None
-            self._informational = 0
-            self._leading = 0
-            self.reusable = stop == end
-            self.done = True
-            sink.on_end([])
-            return stop - start
-        return self._receive(buffer, start, end)
+            else:
+                self._state = _OVER if length == 0 else _CHUNK_SIZE if length == CHUNKED else _CLOSE
+        sink.on_head(head)
+
+    def _check_count(self, count: int, where: str) -> None:
+        limit = self._limits.header_count
+        if count > limit:
+            raise HttpProtocolError(f"more than {limit} fields in the {where} of the response", advice=_RAISE_LIMIT)
+
+    # The body
+
+    def _take_counted(self, buffer: bytearray, at: int, end: int) -> int:
+        """Take body bytes up to the Content-Length."""
+        stop = at + self._remaining
+        if stop > end:
+            self._remaining = stop - end
+            self._sink.on_data(memoryview(buffer)[at:end])
+            return end
+        self._remaining = 0
+        self._state = _OVER
+        self._sink.on_data(memoryview(buffer)[at:stop])
+        return stop
+
+    def _take_chunks(self, buffer: bytearray, at: int, end: int) -> int:
+        """Take the data of a chunk, and all complete chunks that follow it."""
+        on_data = self._sink.on_data
+        view = memoryview(buffer)
+        while True:
+            stop = at + self._remaining
+            if stop > end:
+                self._remaining = stop - end
+                if at < end:
+                    on_data(view[at:end])
+                return end
+            self._remaining = 0
+            self._state = _CHUNK_END
+            on_data(view[at:stop])
+            match = _match_next_size(buffer, stop, end)
+            if match is None:
+                return stop
+            self._begin_chunk(match)
+            at = match.end()
+            if self._state == _TRAILERS:
+                return at
+
+    def _take_chunk_end(self, buffer: bytearray, at: int) -> int:
+        """Take the line end after a chunk's data."""
+        if buffer[at] != b"\r\n"[len(self._held)]:
+            raise HttpProtocolError("a chunk doesn't end where its size says (RFC 9112 7.1)")
+        if self._held:
+            self._held.clear()
+            self._state = _CHUNK_SIZE
+        else:
+            self._held += b"\r"
+        return at + 1
+
+    def _take_size_line(self, buffer: bytearray, at: int, end: int) -> int:
+        """Take the line in front of a chunk."""
+        held = self._held
+        match = None if held else _match_size(buffer, at, end)
+        if match is not None:
+            self._begin_chunk(match)
+            return match.end()
+        found = buffer.find(b"\n", at, end)
+        stop = end if found < 0 else found + 1
+        if len(held) + stop - at > self._limits.chunk_extension_bytes + _SIZE_BYTES:
+            raise HttpProtocolError("the line in front of a chunk is too long", advice=_RAISE_LIMIT)
+        held += memoryview(buffer)[at:stop]
+        if found >= 0:
+            match = _match_size(held)
+            if match is None:
+                raise HttpProtocolError(f"invalid chunk size (RFC 9112 7.1): {bytes(held[:60])!r}")
+            self._begin_chunk(match)
+            held.clear()
+        return stop
+
+    def _begin_chunk(self, match: re.Match[bytes]) -> None:
+        """Go on to the data that a size line announces, or to the trailer section."""
+        size = int(match.group(1), 16)
+        if size >= _SIZE_LIMIT:
+            raise HttpProtocolError(f"chunk size too large: {match.group(1)!r}")
+        padding = match.end() - match.end(1) - 2
+        if padding:
+            # Extensions are ignored (RFC 9112 section 7.1.1), but they may not be the bulk of what is sent.
+            limit = self._limits.chunk_extension_bytes
+            self._extension = max(0, self._extension + padding - size)
+            if padding > limit or self._extension > limit:
+                raise HttpProtocolError("too many bytes of chunk extensions", advice=_RAISE_LIMIT)
+        self._remaining = size
+        self._state = _CHUNK_DATA if size else _TRAILERS
+
+    def _take_trailers(self, buffer: bytearray, at: int, end: int) -> int:
+        """Take the trailer section; nearly always it is empty."""
+        if not self._held and buffer.startswith(b"\r\n", at, end):
+            self._state = _OVER
+            return at + 2
+        block, at = self._gather(buffer, at, end, self._limits.trailer_bytes, "trailer section")
+        if block:
+            block = canonical_trailers(block)
+            self._check_count(block.count(b"\n") - 1, "trailer section")
+            self._trailers = parse_fields(block)
+            self._state = _OVER
+        return at

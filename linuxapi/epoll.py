@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
+import os
 from time import monotonic
 
 from ._libc import failure, libc_errno
@@ -78,7 +78,8 @@ class epoll_event(ctypes.Structure):
     which is wrong on ARM.
     """
 
-    if platform.machine() in ("x86_64", "amd64") and ctypes.sizeof(ctypes.c_void_p) == 8:
+    # The machine, not the process: in 32-bit processes of x86 it is 12 bytes long either way.
+    if os.uname().machine == "x86_64":
         _pack_ = 1
         _layout_ = "ms"  # Python 3.19 will ask for it; on Linux a packed struct without bit fields looks the same
     _fields_ = (("events", ctypes.c_uint32), ("data", epoll_data))

@@ -199,10 +199,11 @@ class sockaddr_un(ctypes.Structure):
     C: ``struct sockaddr_un``. Delphi: Posix.SysUn.sockaddr_un
     """
 
-    _fields_ = (("sun_family", ctypes.c_ushort), ("sun_path", ctypes.c_char * 108))
+    # Not c_char: ctypes would stop at the NUL that such names start with.
+    _fields_ = (("sun_family", ctypes.c_ushort), ("sun_path", ctypes.c_uint8 * 108))
     if TYPE_CHECKING:
         sun_family: int
-        sun_path: bytes
+        sun_path: ctypes.Array[ctypes.c_uint8]
 
 
 class sockaddr_storage(ctypes.Structure):
@@ -298,17 +299,12 @@ def connect(sockfd: int, addr: Address, addrlen: int) -> None:
     :raises OSError: ENETUNREACH, EHOSTUNREACH, ETIMEDOUT, EISCONN, ...
     """
     _check_length("connect", addr, addrlen)
-    if _connect(sockfd, ctypes.byref(addr), addrlen) < 0:
+    # Linux takes the same call again after a signal: TCP goes on waiting for the connection that is under way, a Unix
+    # socket starts over. (Waiting for POLLOUT instead, as POSIX suggests, is wrong for Unix sockets.)
+    while _connect(sockfd, ctypes.byref(addr), addrlen) < 0:
         error = failure("connect")
         if error.errno != errno.EINTR:
             raise error
-        # POSIX: an interrupted connect goes on by itself, and calling it again is an error.
-        poll(pollfd(sockfd, POLLOUT), 1, -1)
-        code = _c_int()
-        getsockopt(sockfd, SOL_SOCKET, SO_ERROR, ctypes.byref(code), socklen_t(ctypes.sizeof(code)))
-        if code.value:
-            ctypes.set_errno(code.value)
-            raise failure("connect")
 
 
 def send(sockfd: int, buf: Buffer, len: int, flags: int) -> int:

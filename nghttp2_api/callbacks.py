@@ -70,9 +70,7 @@ nghttp2_on_frame_recv_callback = CFUNCTYPE(c_int, pnghttp2_session, pnghttp2_fra
 # (session, frame, lib_error_code, user_data)
 nghttp2_on_invalid_frame_recv_callback = CFUNCTYPE(c_int, pnghttp2_session, pnghttp2_frame, c_int, c_void_p)
 # (session, flags, stream_id, data, len, user_data)
-nghttp2_on_data_chunk_recv_callback = CFUNCTYPE(
-    c_int, pnghttp2_session, c_uint8, c_int32, puint8, c_size_t, c_void_p
-)
+nghttp2_on_data_chunk_recv_callback = CFUNCTYPE(c_int, pnghttp2_session, c_uint8, c_int32, puint8, c_size_t, c_void_p)
 # (session, frame, user_data)
 nghttp2_before_frame_send_callback = CFUNCTYPE(c_int, pnghttp2_session, pnghttp2_frame, c_void_p)
 nghttp2_on_frame_send_callback = CFUNCTYPE(c_int, pnghttp2_session, pnghttp2_frame, c_void_p)
@@ -123,9 +121,7 @@ nghttp2_on_extension_chunk_recv_callback = CFUNCTYPE(
     c_int, pnghttp2_session, pnghttp2_frame_hd, puint8, c_size_t, c_void_p
 )
 # (session, payload, hd, user_data)
-nghttp2_unpack_extension_callback = CFUNCTYPE(
-    c_int, pnghttp2_session, POINTER(c_void_p), pnghttp2_frame_hd, c_void_p
-)
+nghttp2_unpack_extension_callback = CFUNCTYPE(c_int, pnghttp2_session, POINTER(c_void_p), pnghttp2_frame_hd, c_void_p)
 # (session, buf, len, frame, user_data) -> bytes written
 nghttp2_pack_extension_callback = CFUNCTYPE(c_ssize_t, pnghttp2_session, puint8, c_size_t, pnghttp2_frame, c_void_p)
 nghttp2_pack_extension_callback2 = CFUNCTYPE(

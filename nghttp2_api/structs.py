@@ -194,7 +194,7 @@ class nghttp2_window_update(Structure):
 
 
 class nghttp2_extension(Structure):
-    """A frame of a type that HTTP/2 itself doesn't define; ``payload`` points to one of the ``nghttp2_ext_`` structs."""
+    """A frame of an extension; ``payload`` points to one of the ``nghttp2_ext_`` structs."""
 
     _fields_ = (("hd", nghttp2_frame_hd), ("payload", c_void_p))
 

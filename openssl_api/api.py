@@ -186,9 +186,7 @@ SSL_CTX_use_certificate_file = bind(libssl, "SSL_CTX_use_certificate_file", c_in
 SSL_CTX_use_RSAPrivateKey_file = bind(libssl, "SSL_CTX_use_RSAPrivateKey_file", c_int, [PSSL_CTX, c_char_p, c_int])
 SSL_CTX_get_cert_store = bind(libssl, "SSL_CTX_get_cert_store", PX509_STORE, [PSSL_CTX])
 SSL_CTX_ctrl = bind(libssl, "SSL_CTX_ctrl", c_long, [PSSL_CTX, c_int, c_long, c_void_p])
-SSL_CTX_load_verify_locations = bind(
-    libssl, "SSL_CTX_load_verify_locations", c_int, [PSSL_CTX, c_char_p, c_char_p]
-)
+SSL_CTX_load_verify_locations = bind(libssl, "SSL_CTX_load_verify_locations", c_int, [PSSL_CTX, c_char_p, c_char_p])
 SSL_CTX_use_certificate_chain_file = bind(libssl, "SSL_CTX_use_certificate_chain_file", c_int, [PSSL_CTX, c_char_p])
 #: Unlike the others it returns 0 for success.
 SSL_CTX_set_alpn_protos = bind(libssl, "SSL_CTX_set_alpn_protos", c_int, [PSSL_CTX, c_char_p, c_uint])
@@ -211,9 +209,7 @@ SSL_write = bind(libssl, "SSL_write", c_int, [PSSL, c_void_p, c_int])
 SSL_state = bind(libssl, "SSL_state", c_int, [PSSL], alternatives=["SSL_get_state"])
 SSL_pending = bind(libssl, "SSL_pending", c_int, [PSSL])
 SSL_set_cipher_list = bind(libssl, "SSL_set_cipher_list", c_int, [PSSL, c_char_p])
-SSL_get0_alpn_selected = bind(
-    libssl, "SSL_get0_alpn_selected", None, [PSSL, POINTER(c_void_p), POINTER(c_uint)]
-)
+SSL_get0_alpn_selected = bind(libssl, "SSL_get0_alpn_selected", None, [PSSL, POINTER(c_void_p), POINTER(c_uint)])
 SSL_clear = bind(libssl, "SSL_clear", c_int, [PSSL])
 SSL_ctrl = bind(libssl, "SSL_ctrl", c_long, [PSSL, c_int, c_long, c_void_p])
 

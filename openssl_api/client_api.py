@@ -13,7 +13,7 @@ from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_long, c_size_t, c_uint
 from linuxapi.binding import bind
 
 from ._library import VERSION, libcrypto, libssl
-from .api import PASN1_STRING, PBIO, PBIO_METHOD, PSSL, PSSL_CTX, PSSL_METHOD, PSTACK, PX509, PX509_STORE
+from .api import PASN1_STRING, PBIO, PBIO_METHOD, PEVP_PKEY, PSSL, PSSL_CTX, PSSL_METHOD, PSTACK, PX509, PX509_STORE
 
 # --- Constants ------------------------------------------------------------------------------------------------------
 
@@ -39,6 +39,7 @@ SSL_RECEIVED_SHUTDOWN = 2
 SSL_CTRL_MODE = 33
 SSL_CTRL_SET_READ_AHEAD = 41
 SSL_CTRL_SET_SESS_CACHE_MODE = 44
+SSL_CTRL_CHAIN = 88
 SSL_CTRL_CHAIN_CERT = 89
 SSL_CTRL_SET_MIN_PROTO_VERSION = 123
 SSL_CTRL_SET_MAX_PROTO_VERSION = 124
@@ -61,6 +62,7 @@ X509_V_ERR_HOSTNAME_MISMATCH = 62
 X509_V_ERR_IP_ADDRESS_MISMATCH = 64
 
 NID_subject_alt_name = 85
+EVP_PKEY_RSA = 6
 
 ERR_LIB_SYS = 2
 ERR_LIB_PEM = 9
@@ -90,9 +92,7 @@ SSL_CTX_set_default_read_buffer_len = bind(
 )
 SSL_CTX_set_default_verify_paths = bind(libssl, "SSL_CTX_set_default_verify_paths", c_int, [PSSL_CTX])
 SSL_CTX_set1_cert_store = bind(libssl, "SSL_CTX_set1_cert_store", None, [PSSL_CTX, PX509_STORE], since="1.1.1")
-SSL_CTX_sess_set_new_cb = bind(
-    libssl, "SSL_CTX_sess_set_new_cb", None, [PSSL_CTX, TNewSessionCallback], hold_gil=True
-)
+SSL_CTX_sess_set_new_cb = bind(libssl, "SSL_CTX_sess_set_new_cb", None, [PSSL_CTX, TNewSessionCallback], hold_gil=True)
 SSL_CTX_set_keylog_callback = bind(
     libssl, "SSL_CTX_set_keylog_callback", None, [PSSL_CTX, TKeylogCallback], since="1.1.1", hold_gil=True
 )
@@ -100,6 +100,8 @@ SSL_CTX_set_keylog_callback = bind(
 # --- Connections ----------------------------------------------------------------------------------------------------
 
 SSL_do_handshake = bind(libssl, "SSL_do_handshake", c_int, [PSSL])
+#: As SSL_CTX_set_alpn_protos for one connection; returns 0 for success.
+SSL_set_alpn_protos = bind(libssl, "SSL_set_alpn_protos", c_int, [PSSL, c_char_p, c_uint], hold_gil=True)
 SSL_set0_wbio = bind(libssl, "SSL_set0_wbio", None, [PSSL, PBIO], hold_gil=True)
 SSL_has_pending = bind(libssl, "SSL_has_pending", c_int, [PSSL], hold_gil=True)
 SSL_set_shutdown = bind(libssl, "SSL_set_shutdown", None, [PSSL, c_int], hold_gil=True)
@@ -123,9 +125,7 @@ X509_VERIFY_PARAM_set_hostflags = bind(
     libcrypto, "X509_VERIFY_PARAM_set_hostflags", None, [PX509_VERIFY_PARAM, c_uint], hold_gil=True
 )
 SSL_get_verify_result = bind(libssl, "SSL_get_verify_result", c_long, [PSSL], hold_gil=True)
-X509_verify_cert_error_string = bind(
-    libcrypto, "X509_verify_cert_error_string", c_char_p, [c_long], hold_gil=True
-)
+X509_verify_cert_error_string = bind(libcrypto, "X509_verify_cert_error_string", c_char_p, [c_long], hold_gil=True)
 #: The chain as the peer sent it; on a failed handshake only from OpenSSL 3.0 on. Owned by the SSL.
 SSL_get_peer_cert_chain = bind(libssl, "SSL_get_peer_cert_chain", PSTACK, [PSSL], hold_gil=True)
 
@@ -135,9 +135,7 @@ SSL_set_session = bind(libssl, "SSL_set_session", c_int, [PSSL, PSSL_SESSION], h
 SSL_session_reused = bind(libssl, "SSL_session_reused", c_int, [PSSL], hold_gil=True)
 SSL_SESSION_free = bind(libssl, "SSL_SESSION_free", None, [PSSL_SESSION], hold_gil=True)
 SSL_SESSION_up_ref = bind(libssl, "SSL_SESSION_up_ref", c_int, [PSSL_SESSION], hold_gil=True)
-SSL_SESSION_is_resumable = bind(
-    libssl, "SSL_SESSION_is_resumable", c_int, [PSSL_SESSION], since="1.1.1", hold_gil=True
-)
+SSL_SESSION_is_resumable = bind(libssl, "SSL_SESSION_is_resumable", c_int, [PSSL_SESSION], since="1.1.1", hold_gil=True)
 SSL_SESSION_get_protocol_version = bind(
     libssl, "SSL_SESSION_get_protocol_version", c_int, [PSSL_SESSION], hold_gil=True
 )
@@ -156,12 +154,16 @@ d2i_X509 = bind(libcrypto, "d2i_X509", PX509, [c_void_p, POINTER(c_void_p), c_lo
 i2d_X509 = bind(libcrypto, "i2d_X509", c_int, [PX509, POINTER(c_void_p)])
 X509_get0_notBefore = bind(libcrypto, "X509_get0_notBefore", c_void_p, [PX509])
 X509_get0_notAfter = bind(libcrypto, "X509_get0_notAfter", c_void_p, [PX509])
+X509_cmp_current_time = bind(libcrypto, "X509_cmp_current_time", c_int, [c_void_p])
 ASN1_TIME_print = bind(libcrypto, "ASN1_TIME_print", c_int, [PBIO, c_void_p])
 ASN1_STRING_length = bind(libcrypto, "ASN1_STRING_length", c_int, [PASN1_STRING])
 X509_get_ext_by_NID = bind(libcrypto, "X509_get_ext_by_NID", c_int, [PX509, c_int, c_int])
 X509_get_ext = bind(libcrypto, "X509_get_ext", c_void_p, [PX509, c_int])
 X509V3_EXT_print = bind(libcrypto, "X509V3_EXT_print", c_int, [PBIO, c_void_p, c_ulong, c_int])
 OPENSSL_sk_value = bind(libcrypto, "OPENSSL_sk_value", c_void_p, [PSTACK, c_int])
+EVP_PKEY_base_id = bind(
+    libcrypto, "EVP_PKEY_base_id", c_int, [PEVP_PKEY], alternatives=["EVP_PKEY_get_base_id"], hold_gil=True
+)
 RSA_free = bind(libcrypto, "RSA_free", None, [c_void_p])
 
 # --- BIO ------------------------------------------------------------------------------------------------------------

@@ -53,11 +53,17 @@ class TlsCertificateError(TlsHandshakeError):
     :ivar verify_code: the ``X509_V_ERR_*`` number.
     """
 
-    def __init__(
-        self, message: str, *, host: str = "", port: int = 0, reason: str = "", verify_code: int = 0
-    ) -> None:
+    def __init__(self, message: str, *, host: str = "", port: int = 0, reason: str = "", verify_code: int = 0) -> None:
         super().__init__(message, host=host, port=port, reason=reason)
         self.verify_code = verify_code
+
+
+class TlsTransportError(TlsError, ConnectionError):
+    """The connection below TLS failed; ``errno`` says how."""
+
+    def __init__(self, message: str, *, host: str = "", port: int = 0, reason: str = "", code: int = 0) -> None:
+        super().__init__(message, host=host, port=port, reason=reason)
+        self.errno = code
 
 
 class TlsClosedError(TlsError):

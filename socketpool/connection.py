@@ -61,7 +61,7 @@ class TgoSocketConnection:
         "__weakref__", "_alpn", "_closed", "_connecting", "_event_lock", "_flushed", "_hostname", "_io_lock",
         "_openssl", "_owner", "_port", "_release_at", "_shutdown", "_ssl", "_state", "_tls_context", "_token",
         "_unsent", "_worker", "_writing", "addresses", "error", "on_buffer", "on_connected", "on_disconnected",
-        "on_recv", "on_sent", "send_queue_limit", "stream",
+        "on_recv", "on_sent", "on_writable", "send_queue_limit", "stream",
     )  # fmt: skip
 
     def __init__(self, owner: TgoClientSocketManager, hostname: str, port: int) -> None:
@@ -109,6 +109,8 @@ class TgoSocketConnection:
         #: Called instead of :attr:`on_recv` with the block that was read into and the number of bytes: no copy is
         #: made, and the block is somebody else's as soon as the call returns.
         self.on_buffer: Callable[[MemoryBlock, int], object] | None = None
+        #: Called when everything that was queued has been sent.
+        self.on_writable: TgoSocketNotifyEvent | None = None
 
     # Options and state
 
@@ -404,6 +406,11 @@ class TgoSocketConnection:
         """A worker owns the connection."""
         return self._token != 0
 
+    @property
+    def worker(self) -> TSocketPoolWorker | None:
+        """The worker that serves the connection, or last served it."""
+        return self._worker
+
     # What the worker calls
 
     def _on_event(self, flags: int) -> None:
@@ -481,6 +488,8 @@ class TgoSocketConnection:
                 self.on_sent(data)
         if done and self._state is DISCONNECTING:
             self._lost(None)
+        elif done and self.on_writable is not None:
+            self.on_writable()
 
     def _want_write(self) -> None:
         stream, worker = self.stream, self._worker
@@ -609,7 +618,8 @@ class TgoSocketConnection:
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.StopCallbacks
         """
         with self._event_lock:
-            self.on_connected = self.on_disconnected = self.on_recv = self.on_sent = self.on_buffer = None
+            self.on_connected = self.on_disconnected = self.on_writable = None
+            self.on_recv = self.on_sent = self.on_buffer = None
 
     def close(self) -> None:
         """Disconnect and call no event any more.

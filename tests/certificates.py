@@ -196,8 +196,8 @@ class Certificates:
             f"new_certs_dir={self.directory}\ndatabase={self.directory / name}.index\n"
             "[policy]\norganizationName=optional\ncommonName=supplied\n"
         )
-        create = ["req", *key, "-noenc", "-config", config, "-keyout", made.key]
-        signer = ["-CA", issuer.certificate, "-CAkey", issuer.key] if issuer else []
+        create: list[str | Path] = ["req", *key, "-noenc", "-config", config, "-keyout", made.key]
+        signer: list[str | Path] = ["-CA", issuer.certificate, "-CAkey", issuer.key] if issuer else []
         if validity is None:
             _openssl(*create, "-x509", *signer, "-days", "30", "-out", made.certificate)
         elif issuer:

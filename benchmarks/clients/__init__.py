@@ -2,7 +2,6 @@
 
 A client's module has
 
-    NAME                what the tables call it
     CANNOT              why it can't do what it can't: {operation, feature or workload: reason}
     versions()          {what: version} of the library and what it stands on
 
@@ -47,7 +46,6 @@ _FIRST = (OURS, "pycurl", "http_client", "aiohttp", "requests", "httpx")
 class ClientModule(Protocol):
     """What every client's module has; the operations are looked up by name."""
 
-    NAME: str
     CANNOT: Mapping[str, str]
 
     def versions(self) -> dict[str, str]: ...
@@ -59,8 +57,13 @@ def names() -> list[str]:
     return [*(name for name in _FIRST if name in found), *sorted(found.difference(_FIRST))]
 
 
+def label(name: str) -> str:
+    """What the tables call a client: http.client for http_client."""
+    return name.replace("_", ".")
+
+
 def load(name: str) -> ClientModule:
-    module: ClientModule = importlib.import_module(f"{__name__}.{name}")  # type: ignore[assignment]
+    module: ClientModule = importlib.import_module(f"{__name__}.{name}")
     return module
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from benchmarks.content import Receiver, Source
     from benchmarks.workloads import Target
 
-NAME = "aiohttp"
 CANNOT = {
     "http2": "aiohttp has no HTTP/2 client",
     "resume": "aiohttp has no way to offer a TLS session",

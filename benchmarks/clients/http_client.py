@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from benchmarks.content import Receiver, Source
     from benchmarks.workloads import Target
 
-NAME = "http.client"
 CANNOT = {
     "http2": "http.client has no HTTP/2",
-    "resume": "http.client has no way to offer a TLS session",
 }
 _BUFFER = 512 * KIB
 
@@ -56,15 +54,23 @@ def at_once(target: Target) -> Callable[[int], None]:
 
 
 def new_connections(target: Target) -> Callable[[int], None]:
-    connect = _connections(target)
+    context = ssl.create_default_context(cafile=target.ca_file)
+    session: ssl.SSLSession | None = None
 
     def get() -> bytes:
-        connection = connect(target.url)
+        nonlocal session
+        # What HTTPSConnection.connect does, which can't be told a session.
+        connection = HTTPConnection(target.host, target.port)
+        connection.connect()
+        connection.sock = tls = context.wrap_socket(connection.sock, server_hostname=target.host, session=session)
         connection.request("GET", target.path)
         body = connection.getresponse().read()
+        if target.resume:
+            session = tls.session
         connection.close()
         return body
 
+    get()
     return repeat(get, target)
 
 

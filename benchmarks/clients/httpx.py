@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.content import Receiver, Source
     from benchmarks.workloads import Target
 
-NAME = "httpx"
 CANNOT = {"resume": "httpx has no way to offer a TLS session"}
 
 

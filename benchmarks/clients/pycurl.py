@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from benchmarks.content import Receiver, Source
     from benchmarks.workloads import Target
 
-NAME = "pycurl"
 CANNOT: dict[str, str] = {}
 _BUFFER = 512 * KIB
 # Easy handles that open the connections which the multi handle then holds: a connection needs none of its own.
@@ -103,6 +102,7 @@ curl.perform()
 
 def _easy(target: Target) -> Any:
     curl = pycurl.Curl()
+    curl.url = target.url
     curl.setopt(pycurl.URL, target.url)
     curl.setopt(pycurl.FAILONERROR, 1)
     curl.setopt(pycurl.NOSIGNAL, 1)
@@ -127,13 +127,13 @@ def _body(curl: Any) -> bytes:
 
 
 class _Multi:
-    """libcurl's multi interface on epoll (`socket_action`), which is what its documentation advises for many transfers."""
+    """libcurl's multi interface on epoll (`socket_action`), as its documentation advises for many transfers."""
 
     def __init__(self, target: Target) -> None:
         self.multi = pycurl.CurlMulti()
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self.multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        self.multi.setopt(pycurl.M_MAXCONNECTS, target.concurrency + 1)
+        self.multi.setopt(pycurl.M_MAXCONNECTS, target.concurrency + 100)
         self._expected = target.body
         self._epoll = select.epoll()
         self._registered: set[int] = set()
@@ -165,7 +165,7 @@ class _Multi:
                     break
 
     def _add(self, curl: Any, url: str) -> None:
-        if url != curl.__dict__.get("url"):
+        if url != curl.url:
             curl.url = url
             curl.setopt(pycurl.URL, url)
         self.multi.add_handle(curl)

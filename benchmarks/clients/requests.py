@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 
 from benchmarks.clients import Crew, repeat
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.content import Receiver, Source
     from benchmarks.workloads import Target
 
-NAME = "requests"
 CANNOT = {
     "http2": "requests has no HTTP/2",
     "resume": "requests has no way to offer a TLS session",
@@ -26,9 +26,7 @@ _BUFFER = 512 * KIB
 
 
 def versions() -> dict[str, str]:
-    import ssl
-
-    return {"requests": requests.__version__, "urllib3": urllib3.__version__, "ssl": ssl.OPENSSL_VERSION}
+    return {name: version(name) for name in ("requests", "urllib3")} | {"ssl": ssl.OPENSSL_VERSION}
 
 
 def one_at_a_time(target: Target) -> Callable[[int], None]:

@@ -182,8 +182,8 @@ class TooLong(ctypes.Structure):
     _fields_ = (("fd", ctypes.c_long), ("events", ctypes.c_short), ("revents", ctypes.c_short))
 
 
-class Longer(Right):
-    _fields_ = (("more", ctypes.c_int),)
+class Longer(ctypes.Structure):
+    _fields_ = (*Right._fields_, ("more", ctypes.c_int))
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ import errno
 import os
 import pathlib
 import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+import linuxapi.epoll
 from linuxapi import (
     EFD_CLOEXEC,
     EFD_NONBLOCK,
@@ -50,7 +51,7 @@ from linuxapi import (
     sigaddset,
     sigset_t,
 )
-from tests.linuxapi.signals import alarms, nothing
+from tests.linuxapi.waits import alarms, nothing, once_the_gil_is_free
 
 
 @pytest.fixture
@@ -166,13 +167,14 @@ def test_a_regular_file_cannot_be_watched(epfd: int, tmp_path: pathlib.Path) -> 
 
 def test_errno_of_the_other_functions() -> None:
     events = (epoll_event * 1)()
-    for expected, call in [
+    calls: list[tuple[int, Callable[[], object]]] = [
         (errno.EINVAL, lambda: epoll_create(0)),
         (errno.EINVAL, lambda: epoll_create1(-1)),
         (errno.EBADF, lambda: epoll_wait(-1, events, 1, 0)),
         (errno.EBADF, lambda: epoll_pwait(-1, events, 1, 0, None)),
         (errno.EBADF, lambda: epoll_ctl(-1, EPOLL_CTL_DEL, 0, None)),
-    ]:
+    ]
+    for expected, call in calls:
         with pytest.raises(OSError) as caught:
             call()
         assert caught.value.errno == expected
@@ -198,13 +200,13 @@ def test_a_timeout_too_long_for_c_is_refused(epfd: int) -> None:
 
 def test_waiting_lets_other_threads_run(epfd: int, counter: int) -> None:
     watch(epfd, counter, EPOLLIN)
-    thread = threading.Thread(target=eventfd_write, args=(counter, 5))
     events = (epoll_event * 1)()
-    thread.start()
-    # Endless, if the GIL were kept.
-    assert epoll_wait(epfd, events, 1, -1) == 1
-    thread.join()
+    with once_the_gil_is_free(lambda: eventfd_write(counter, 5)):
+        assert epoll_wait(epfd, events, 1, -1) == 1
     assert eventfd_read(counter) == 5
+    with once_the_gil_is_free(lambda: eventfd_write(counter, 6)):
+        assert epoll_pwait(epfd, events, 1, -1, None) == 1
+    assert eventfd_read(counter) == 6
 
 
 def test_a_signal_does_not_end_the_wait(epfd: int, counter: int) -> None:
@@ -224,12 +226,30 @@ def test_a_signal_does_not_end_the_wait(epfd: int, counter: int) -> None:
     assert count[0] >= 3
 
 
-def test_after_a_signal_only_the_rest_of_the_time_is_waited(epfd: int) -> None:
+@pytest.mark.parametrize("name", ["epoll_wait", "epoll_pwait"])
+def test_after_a_signal_only_the_rest_of_the_time_is_waited(
+    epfd: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = getattr(linuxapi.epoll, f"_{name}")
+    timeouts = []
+
+    def noting(*arguments: Any) -> int:
+        timeouts.append(arguments[3])
+        result: int = function(*arguments)
+        return result
+
+    noting.__name__ = name
+    monkeypatch.setattr(linuxapi.epoll, f"_{name}", noting)
     events = (epoll_event * 1)()
-    with alarms(nothing) as count:
-        assert epoll_wait(epfd, events, 1, 60) == 0
-        assert count[0] >= 1
-        assert epoll_pwait(epfd, events, 1, 60, None) == 0
+    with alarms(nothing):
+        if name == "epoll_wait":
+            assert epoll_wait(epfd, events, 1, 60) == 0
+        else:
+            assert epoll_pwait(epfd, events, 1, 60, None) == 0
+    assert timeouts[0] == 60
+    assert len(timeouts) > 1
+    assert timeouts == sorted(timeouts, reverse=True)
+    assert 0 < timeouts[-1] < 60
 
 
 def test_an_exception_from_the_handler_ends_the_wait(epfd: int) -> None:

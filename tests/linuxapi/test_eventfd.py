@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from linuxapi import EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, eventfd, eventfd_read, eventfd_write
-from tests.linuxapi.signals import alarms
+from tests.linuxapi.waits import alarms, once_the_gil_is_free
 
 MOST = 2**64 - 2
 
@@ -73,21 +72,24 @@ def test_full(nonblocking: int) -> None:
 
 
 def test_errors() -> None:
-    for expected, call in [
+    calls: list[tuple[int, Callable[[], object]]] = [
         (errno.EINVAL, lambda: eventfd(0, 2)),
         (errno.EBADF, lambda: eventfd_read(-1)),
         (errno.EBADF, lambda: eventfd_write(-1, 1)),
-    ]:
+    ]
+    for expected, call in calls:
         with pytest.raises(OSError) as caught:
             call()
         assert caught.value.errno == expected
 
 
 def test_waiting_lets_other_threads_run(blocking: int) -> None:
-    thread = threading.Thread(target=eventfd_write, args=(blocking, 3))
-    thread.start()
-    assert eventfd_read(blocking) == 3
-    thread.join()
+    with once_the_gil_is_free(lambda: eventfd_write(blocking, 3)):
+        assert eventfd_read(blocking) == 3
+    eventfd_write(blocking, MOST)
+    with once_the_gil_is_free(lambda: eventfd_read(blocking)):
+        eventfd_write(blocking, 4)
+    assert eventfd_read(blocking) == 4
 
 
 def test_a_signal_does_not_end_a_read(blocking: int) -> None:

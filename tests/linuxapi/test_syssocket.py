@@ -7,12 +7,12 @@ import errno
 import os
 import pathlib
 import socket as python_socket
-import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-import linuxapi
+import linuxapi.syssocket
 from linuxapi import (
     AF_INET,
     AF_INET6,
@@ -73,7 +73,7 @@ from linuxapi import (
     socklen_t,
     timeval,
 )
-from tests.linuxapi.signals import alarms, nothing
+from tests.linuxapi.waits import alarms, nothing, once_the_gil_is_free
 
 Pair = tuple[int, python_socket.socket]
 
@@ -105,6 +105,13 @@ def ipv4(host: str, port: int) -> sockaddr_in:
     address = sockaddr_in(AF_INET, port)
     assert inet_pton(AF_INET, host, address.sin_addr)
     return address
+
+
+def unix(name: bytes) -> tuple[sockaddr_un, int]:
+    """Return the address of that name, and how many bytes of it count."""
+    address = sockaddr_un(AF_UNIX)
+    address.sun_path[: len(name)] = list(name)
+    return address, 2 + len(name)
 
 
 def int_option(fd: int, level: int, name: int) -> int:
@@ -175,7 +182,7 @@ def test_a_connection_over_a_unix_socket(tmp_path: pathlib.Path, abstract: bool)
         server.listen()
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
         try:
-            connect(fd, sockaddr_un(AF_UNIX, name), sockaddr_un.sun_path.offset + len(name))
+            connect(fd, *unix(name))
             accepted, _ = server.accept()
             accepted.close()
         finally:
@@ -201,7 +208,7 @@ def test_addresses_as_text(family: int, text: str, packed: bytes) -> None:
     assert inet_ntop(family, address) == python_socket.inet_ntop(family, packed)
 
 
-@pytest.mark.parametrize("text", ["", "127.1", "::1", "127.0.0.1\0", "127.0.0.1 ", "１27.0.0.1", "localhost"])
+@pytest.mark.parametrize("text", ["", "127.1", "::1", "127.0.0.1\0", "127.0.0.1 ", "\uff1127.0.0.1", "localhost"])
 def test_what_is_no_ipv4_address(text: str) -> None:
     assert not inet_pton(AF_INET, text, in_addr())
 
@@ -316,23 +323,49 @@ def test_connecting_without_waiting(listener: python_socket.socket) -> None:
         close(fd)
 
 
-@pytest.fixture
-def full_listener(listener: python_socket.socket) -> Iterator[tuple[python_socket.socket, list[python_socket.socket]]]:
-    """A listener whose queue is full: Linux drops further connection requests until somebody accepts."""
+def test_a_signal_does_not_end_connecting_over_tcp(listener: python_socket.socket) -> None:
+    # With its queue full, Linux leaves a listener's connection requests unanswered until somebody accepts.
     listener.listen(0)
-    fillers: list[python_socket.socket] = []
-    for _ in range(2):
-        filler = python_socket.socket()
-        filler.setblocking(False)
-        filler.connect_ex(listener.getsockname())
-        fillers.append(filler)
-    yield listener, fillers
-    for filler in fillers:
-        filler.close()
+    with python_socket.create_connection(listener.getsockname()):
+        accepted = []
+
+        def accept_at_third(number: int) -> None:
+            if number == 3:
+                accepted.append(listener.accept()[0])
+
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
+        try:
+            # Slow enough for the second try of the request, one second after the first.
+            with alarms(accept_at_third, 0.05) as count:
+                connect(fd, ipv4("127.0.0.1", listener.getsockname()[1]), 16)
+            assert count[0] >= 3
+            accepted.append(listener.accept()[0])
+            assert send(fd, b"x", 1, MSG_NOSIGNAL) == 1
+            assert accepted[1].recv(1) == b"x"
+        finally:
+            close(fd)
+            for connection in accepted:
+                connection.close()
 
 
-def test_a_signal_does_not_end_connecting(tmp_path: pathlib.Path) -> None:
-    # A Unix socket waits for room in the queue, so it can be kept waiting for as long as the signals take.
+def test_a_refusal_is_told_after_signals_too(listener: python_socket.socket) -> None:
+    listener.listen(0)
+    with python_socket.create_connection(listener.getsockname()):
+        address = ipv4("127.0.0.1", listener.getsockname()[1])
+
+        def close_at_third(number: int) -> None:
+            if number == 3:
+                listener.close()
+
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
+        try:
+            with alarms(close_at_third, 0.05), pytest.raises(ConnectionRefusedError):
+                connect(fd, address, 16)
+        finally:
+            close(fd)
+
+
+def test_a_signal_does_not_end_connecting_over_a_unix_socket(tmp_path: pathlib.Path) -> None:
     path = os.fsencode(tmp_path / "socket")
     with python_socket.socket(python_socket.AF_UNIX) as server, python_socket.socket(python_socket.AF_UNIX) as filler:
         server.bind(path)
@@ -347,7 +380,7 @@ def test_a_signal_does_not_end_connecting(tmp_path: pathlib.Path) -> None:
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
         try:
             with alarms(accept_at_third) as count:
-                connect(fd, sockaddr_un(AF_UNIX, path), sockaddr_un.sun_path.offset + len(path))
+                connect(fd, *unix(path))
             assert count[0] >= 3
             accepted.append(server.accept()[0])
             assert send(fd, b"x", 1, MSG_NOSIGNAL) == 1
@@ -415,10 +448,41 @@ def test_bytes_are_never_written_to(pair: Pair) -> None:
 
 def test_waiting_lets_other_threads_run(blocking_pair: Pair) -> None:
     fd, other = blocking_pair
-    thread = threading.Thread(target=other.sendall, args=(b"x",))
-    thread.start()
-    assert recv(fd, ctypes.create_string_buffer(1), 1, 0) == 1
-    thread.join()
+    with once_the_gil_is_free(lambda: other.sendall(b"x")):
+        assert recv(fd, ctypes.create_string_buffer(1), 1, 0) == 1
+    with once_the_gil_is_free(lambda: other.sendall(b"x")):
+        assert poll(pollfd(fd, POLLIN), 1, -1) == 1
+    block = bytes(65536)
+    with pytest.raises(BlockingIOError):
+        while True:
+            send(fd, block, len(block), MSG_DONTWAIT | MSG_NOSIGNAL)
+
+    def make_room() -> None:
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while other.recv(1 << 20):
+                pass
+
+    with once_the_gil_is_free(make_room):
+        assert send(fd, b"x", 1, MSG_NOSIGNAL) == 1
+
+
+def test_connecting_lets_other_threads_run(tmp_path: pathlib.Path) -> None:
+    path = os.fsencode(tmp_path / "socket")
+    with python_socket.socket(python_socket.AF_UNIX) as server, python_socket.socket(python_socket.AF_UNIX) as filler:
+        server.bind(path)
+        server.listen(0)
+        filler.connect(path)
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
+
+        def accept() -> None:
+            server.accept()[0].close()
+
+        try:
+            with once_the_gil_is_free(accept):
+                connect(fd, *unix(path))
+        finally:
+            close(fd)
 
 
 def test_a_signal_does_not_end_receiving(blocking_pair: Pair) -> None:
@@ -496,10 +560,25 @@ def test_a_signal_does_not_end_polling(pair: Pair) -> None:
     assert count[0] >= 3
 
 
-def test_after_a_signal_only_the_rest_of_the_time_is_polled(pair: Pair) -> None:
-    with alarms(nothing) as count:
+def test_after_a_signal_only_the_rest_of_the_time_is_polled(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    function = linuxapi.syssocket._poll
+    timeouts = []
+
+    def noting(*arguments: Any) -> int:
+        timeouts.append(arguments[2])
+        result: int = function(*arguments)
+        return result
+
+    monkeypatch.setattr(linuxapi.syssocket, "_poll", noting)
+    with alarms(nothing):
         assert poll(pollfd(pair[0], POLLIN), 1, 60) == 0
-    assert count[0] >= 1
+    assert timeouts[0] == 60
+    assert len(timeouts) > 1
+    assert timeouts == sorted(timeouts, reverse=True)
+    assert 0 < timeouts[-1] < 60
+
+
+def test_polling_for_too_long_is_refused(pair: Pair) -> None:
     with pytest.raises(OverflowError):
         poll(pollfd(pair[0], POLLIN), 1, 2**31)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -101,7 +101,7 @@ def test_cancel_on_set_is_taken_for_the_wall_clock() -> None:
 def test_errors(timer: int) -> None:
     reader, writer = os.pipe()
     try:
-        for expected, call in [
+        calls: list[tuple[int, Callable[[], object]]] = [
             (errno.EINVAL, lambda: timerfd_create(12345, 0)),
             (errno.EINVAL, lambda: timerfd_create(CLOCK_MONOTONIC, 1)),
             (errno.EINVAL, lambda: timerfd_settime(timer, 0, once(0, 1_000_000_000))),
@@ -109,7 +109,8 @@ def test_errors(timer: int) -> None:
             (errno.EBADF, lambda: timerfd_settime(-1, 0, once(1))),
             (errno.EINVAL, lambda: timerfd_gettime(reader, itimerspec())),
             (errno.EBADF, lambda: timerfd_gettime(-1, itimerspec())),
-        ]:
+        ]
+        for expected, call in calls:
             with pytest.raises(OSError, match="timerfd_") as caught:
                 call()
             assert caught.value.errno == expected

@@ -1,21 +1,26 @@
-"""A server program as a child process: started on free loopback ports, watched until it answers, stopped by its PID."""
+"""A server program as a child process: started on free loopback ports, watched until it listens, stopped by its PID."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 START_LIMIT = 10.0
 STOP_LIMIT = 5.0
 ATTEMPTS = 5
+
+#: TCP_LISTEN as /proc/net/tcp writes it.
+_LISTEN = "0A"
 
 
 class ServerError(RuntimeError):
@@ -34,6 +39,20 @@ def free_ports(count: int) -> list[int]:
     finally:
         for probe in sockets:
             probe.close()
+
+
+def listening_ports(pid: int) -> set[int]:
+    """Return the TCP ports that a process listens on over IPv4."""
+    held = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            held.add(os.readlink(entry))
+    ports = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_, inode = line.split()[:10]
+        if state == _LISTEN and f"socket:[{inode}]" in held:
+            ports.add(int(local.rpartition(":")[2], 16))
+    return ports
 
 
 def program(name: str, package: str) -> str:
@@ -89,7 +108,7 @@ class ServerProcess:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def start(self) -> Self:
-        """Start the server and wait until every port accepts connections.
+        """Start the server and wait until it listens on every port.
 
         :raises ServerError: it didn't start.
         """
@@ -133,16 +152,12 @@ class ServerProcess:
 
     def _wait_until_ready(self) -> bool:
         deadline = time.monotonic() + START_LIMIT
-        waiting = list(self.ports)
-        while waiting and self.running and time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", waiting[0]), timeout=1).close()
-            except OSError:
-                time.sleep(0.01)
-            else:
-                waiting.pop(0)
-        # Another process may own the port that answered; then ours has ended, or is about to.
-        return not waiting and self.running
+        while self.running and time.monotonic() < deadline:
+            # Not by connecting: that would count as a connection, and could meet another process on the port.
+            if set(self.ports) <= listening_ports(self.pid):
+                return True
+            time.sleep(0.005)
+        return False
 
     def __enter__(self) -> Self:
         return self.start()

@@ -15,7 +15,8 @@ The protocol of the other side is checked by the ``h2`` package: what the client
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from .scripted import Connection
 
     Handler = Callable[["Http2Session"], object]
+
+EventType = TypeVar("EventType", bound=Event)
 
 __all__ = ["ErrorCodes", "Http2Request", "Http2Server", "Http2Session", "SettingCodes", "answer"]
 
@@ -98,17 +101,22 @@ class Http2Session:
 
     def pump(self) -> bool:
         """Read once, and answer what HTTP/2 answers by itself (SETTINGS, PING); ``False`` at the end of the stream."""
-        data = self.connection.receive_some()
+        # A client that closes with unread data resets the connection, and with HTTP/2 there is nearly always some.
+        try:
+            data = self.connection.receive_some()
+        except ConnectionError:
+            return False
         events = self.h2.receive_data(data) if data else []
         for event in events:
             if isinstance(event, DataReceived) and self._acknowledge and event.flow_controlled_length:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        self.flush()
         self.events += events
         self._waiting += events
+        with contextlib.suppress(ConnectionError):
+            self.flush()
         return bool(data)
 
-    def wait_for[EventType: Event](self, kind: type[EventType], stream_id: int | None = None) -> EventType:
+    def wait_for(self, kind: type[EventType], stream_id: int | None = None) -> EventType:
         """Return the next event of a kind, and of a stream; other events stay to be waited for."""
         while True:
             for event in self._waiting:
@@ -225,6 +233,8 @@ class Http2Server(ScriptedServer):
     :param tls: speak TLS with this context, which should offer ``h2`` by ALPN; ``None`` for prior knowledge.
     :param settings: the first SETTINGS that the server sends, where they differ from the defaults.
     :param acknowledge: give back the window for data as soon as it has arrived.
+    :param handshakes_fail: as for :class:`ScriptedServer`.
+    :param aborts: as for :class:`ScriptedServer`.
     :ivar sessions: one for each connection so far.
     """
 
@@ -237,6 +247,8 @@ class Http2Server(ScriptedServer):
         listener: socket.socket | None = None,
         settings: Mapping[SettingCodes, int] | None = None,
         acknowledge: bool = True,
+        handshakes_fail: bool = False,
+        aborts: bool = False,
     ) -> None:
         self.sessions: list[Http2Session] = []
 
@@ -247,7 +259,9 @@ class Http2Server(ScriptedServer):
             session.flush()
             handler(session)
 
-        super().__init__(handle, tls=tls, host=host, listener=listener)
+        super().__init__(
+            handle, tls=tls, host=host, listener=listener, handshakes_fail=handshakes_fail, aborts=aborts
+        )
 
 
 def answer(body: bytes = b"", status: int = 200, fields: Iterable[tuple[str, str]] = ()) -> Handler:

@@ -41,12 +41,12 @@ def watch() -> Iterator[None]:
 
     :raises LeakError: there are more of them after it, and they don't disappear.
     """
-    before = {*descriptors().items(), *threads().items()}
+    descriptors_before, threads_before = descriptors(), threads()
     yield
     deadline = time.monotonic() + LIMIT
     while True:
-        left_descriptors = sorted(descriptors().items() - before)
-        left_threads = sorted(threads().items() - before)
+        left_descriptors = sorted(descriptors().items() - descriptors_before.items())
+        left_threads = [item for item in threads().items() if item[0] not in threads_before]
         if not left_descriptors and not left_threads:
             return
         if time.monotonic() > deadline:

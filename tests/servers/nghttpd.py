@@ -29,13 +29,11 @@ class Nghttpd(ServerProcess):
 
     def command(self) -> Sequence[str | Path]:
         documents = write_files(self.directory / "files")
-        tls = [self._identity.key, self._identity.certificate] if self._identity else []
-        options = [*self._options] if self._identity else ["--no-tls", *self._options]
-        return [
-            program("nghttpd", "nghttp2-server"),
-            *("--address=127.0.0.1", f"--htdocs={documents}", "--echo-upload", *options),
-            *(str(self.port), *tls),
-        ]
+        command: list[str | Path] = [program("nghttpd", "nghttp2-server"), "--address=127.0.0.1", "--echo-upload"]
+        command += [f"--htdocs={documents}", *self._options]
+        if self._identity:
+            return [*command, str(self.port), self._identity.key, self._identity.certificate]
+        return [*command, "--no-tls", str(self.port)]
 
     @property
     def port(self) -> int:

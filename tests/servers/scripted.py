@@ -12,8 +12,9 @@ failed ``assert`` too) is raised again in the test that owns the server::
         ...
     assert server.connections[0].received == b"..."
 
-The same as a script, where nothing has to be looked at in between:
-``ScriptedServer(script(expect(b"\\r\\n\\r\\n"), send(b"HTTP/1.1 "), wait(event), trickle(b"200 OK\\r\\n\\r\\n"), reset()))``.
+A script does where nothing has to be looked at in between::
+
+    ScriptedServer(script(expect(b"\\r\\n\\r\\n"), send(b"HTTP/1.1 "), wait(event), trickle(b"200 OK\\r\\n"), reset()))
 """
 
 from __future__ import annotations
@@ -21,251 +22,36 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import struct
 import threading
-import time
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
+
+from ._tls import tls_context
+from .connection import LIMIT, Connection, PeerClosed, Request, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
-    from tests.certificates import Identity
+    Handler = Callable[[Connection], object]
 
-    Handler = Callable[["Connection"], object]
-
-#: How long a connection waits for something that has to come, in seconds: long enough to mean "never".
-LIMIT = 30.0
-
-_CHUNK = 1 << 16
-
-
-class PeerClosed(EOFError):
-    """The client closed the connection before it had sent what the handler waited for."""
-
-
-class _Stopped(Exception):  # noqa: N818 - it ends a handler, and isn't an error
-    """The test is over, and the handler with it."""
-
-
-class Request(NamedTuple):
-    """An HTTP/1.1 request as it arrived.
-
-    :ivar fields: the header fields in order, names as sent.
-    :ivar raw: the head, byte for byte.
-    """
-
-    method: str
-    target: str
-    version: str
-    fields: list[tuple[str, str]]
-    body: bytes
-    raw: bytes
-
-    def values(self, name: str) -> list[str]:
-        """Return the values of every field of that name, in order."""
-        return [value for field, value in self.fields if field.lower() == name.lower()]
-
-    def value(self, name: str) -> str | None:
-        """Return the value of the only field of that name, or ``None``; more than one is an error."""
-        values = self.values(name)
-        assert len(values) <= 1, f"{name} was sent {len(values)} times"
-        return values[0] if values else None
-
-
-class Connection:
-    """One accepted connection, as its handler sees it. For the handler's thread, except where it says otherwise.
-
-    :ivar received: everything that has been read from the client, in clear text; may be looked at from any thread.
-    :ivar sent: how many bytes have been sent.
-    :ivar address: the client's address and port.
-    :ivar server_name: the name the client asked for by SNI; ``None`` without TLS or without SNI.
-    :ivar alpn: the protocol that TLS negotiated, or ``None``.
-    :ivar handshake_error: why the TLS handshake failed, or ``None``.
-    :ivar finished: set when the handler has ended and the socket is closed.
-    """
-
-    def __init__(self, server: ScriptedServer, sock: socket.socket, address: tuple[str, int]) -> None:
-        self._server = server
-        self.socket = sock
-        self.address = address
-        self.received = bytearray()
-        self.sent = 0
-        self.server_name: str | None = None
-        self.alpn: str | None = None
-        self.handshake_error: Exception | None = None
-        self.finished = threading.Event()
-        self._taken = 0
-        self._closed = False
-
-    # Receiving
-
-    def receive_some(self) -> bytes:
-        """Return what is there, waiting for at least one byte; ``b""`` at the end of the stream."""
-        if self._taken == len(self.received):
-            self._fill()
-        return self._take(len(self.received))
-
-    def receive(self, size: int) -> bytes:
-        """Return exactly *size* bytes."""
-        while len(self.received) - self._taken < size:
-            if not self._fill():
-                raise PeerClosed(f"wanted {size} bytes, got {bytes(self.received[self._taken :])!r}")
-        return self._take(self._taken + size)
-
-    def receive_until(self, mark: bytes) -> bytes:
-        """Return everything up to and including *mark*."""
-        start = self._taken
-        while (found := self.received.find(mark, start)) < 0:
-            start = max(self._taken, len(self.received) - len(mark) + 1)
-            if not self._fill():
-                raise PeerClosed(f"wanted {mark!r}, got {bytes(self.received[self._taken :])!r}")
-        return self._take(found + len(mark))
-
-    def receive_all(self) -> bytes:
-        """Return everything until the client closes its side."""
-        while self._fill():
-            pass
-        return self._take(len(self.received))
-
-    def receive_head(self) -> Request | None:
-        """Return the next HTTP/1.1 request without its body; ``None`` if the client closes instead."""
-        if self._taken == len(self.received) and not self._fill():
-            return None
-        raw = self.receive_until(b"\r\n\r\n")
-        first, *lines = raw[:-4].decode("latin-1").split("\r\n")
-        method, target, version = first.split(" ")
-        fields = [(name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines)]
-        return Request(method, target, version, fields, b"", raw)
-
-    def receive_body(self, head: Request) -> bytes:
-        """Return the body that belongs to *head*, chunked or by its length."""
-        if "chunked" not in (head.value("Transfer-Encoding") or ""):
-            return self.receive(int(head.value("Content-Length") or 0))
-        body = b""
-        while size := int(self.receive_until(b"\r\n").partition(b";")[0], 16):
-            body += self.receive(size)
-            assert self.receive(2) == b"\r\n"
-        while self.receive_until(b"\r\n") != b"\r\n":
-            pass
-        return body
-
-    def receive_request(self) -> Request | None:
-        """Return the next HTTP/1.1 request; ``None`` if the client closes instead."""
-        head = self.receive_head()
-        return head and head._replace(body=self.receive_body(head))
-
-    # Sending
-
-    def send(self, data: bytes) -> None:
-        """Send all of *data*; waits while the client doesn't read."""
-        with self._checked():
-            self.socket.sendall(data)
-            self.sent += len(data)
-
-    def trickle(self, data: bytes, pause: float = 0.0005) -> None:
-        """Send *data* one byte at a time, *pause* seconds apart."""
-        for position in range(len(data)):
-            self.send(data[position : position + 1])
-            time.sleep(pause)
-
-    def respond(self, body: bytes = b"", status: str = "200 OK", fields: Iterable[tuple[str, str]] = ()) -> None:
-        """Send a plain HTTP/1.1 response with a ``Content-Length``."""
-        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in fields)]
-        self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-
-    # Waiting
-
-    def wait(self, event: threading.Event) -> None:
-        """Do nothing until *event* is set."""
-        deadline = time.monotonic() + LIMIT
-        while not event.wait(0.02):
-            self._check()
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the event was not set within {LIMIT} s")
-
-    def hold(self) -> None:
-        """Never answer: read until the client closes or the test is over."""
-        with contextlib.suppress(ConnectionError):
-            self.socket.settimeout(None)
-            self.receive_all()
-
-    # Closing
-
-    def finish(self) -> None:
-        """End the stream in order (close_notify with TLS, then FIN) and read until the client closes as well.
-
-        Unlike :meth:`close`, it never makes the kernel send a reset, which could overtake what was sent before.
-        """
-        self._notify()
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_WR)
-        with contextlib.suppress(OSError):
-            self.hold()
-        self.close()
-
-    def close(self) -> None:
-        """Close the socket as it is: with TLS this truncates the stream, for there is no close_notify."""
-        if not self._closed:
-            self._closed = True
-            self.socket.close()
-
-    def reset(self) -> None:
-        """Close the connection by a reset (RST)."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close()
-
-    # Inside
-
-    def _fill(self) -> bool:
-        with self._checked():
-            data = self.socket.recv(_CHUNK)
-        self._check()
-        self.received += data
-        return bool(data)
-
-    def _take(self, end: int) -> bytes:
-        data = bytes(self.received[self._taken : end])
-        self._taken = end
-        return data
-
-    def _check(self) -> None:
-        if self._server._stopping:
-            raise _Stopped
-
-    @contextlib.contextmanager
-    def _checked(self) -> Iterator[None]:
-        self._check()
-        try:
-            yield
-        except (OSError, ValueError):
-            # Stopping shuts the socket down under the call, which then fails in one way or another.
-            self._check()
-            raise
-
-    def _notify(self) -> None:
-        if isinstance(self.socket, ssl.SSLSocket):
-            # unwrap() sends close_notify and waits for the client's; without blocking it only sends.
-            with contextlib.suppress(OSError, ValueError):
-                self.socket.setblocking(False)
-                self.socket.unwrap()
-
-    def _interrupt(self) -> None:
-        # Below SSLSocket.shutdown, which takes the TLS object away from under the handler's thread.
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
-
-    def _handshake(self) -> bool:
-        if not isinstance(self.socket, ssl.SSLSocket):
-            return True
-        try:
-            self.socket.do_handshake()
-        except (OSError, ValueError) as error:
-            self.handshake_error = error
-            return False
-        self.alpn = self.socket.selected_alpn_protocol()
-        return True
+__all__ = [
+    "Connection",
+    "PeerClosed",
+    "Request",
+    "ScriptedServer",
+    "answer",
+    "close",
+    "expect",
+    "finish",
+    "hold",
+    "listen",
+    "reset",
+    "script",
+    "send",
+    "tls_context",
+    "trickle",
+    "wait",
+]
 
 
 class ScriptedServer:
@@ -279,6 +65,8 @@ class ScriptedServer:
     :param receive_buffer: the size of the kernel's receive buffer, in bytes; small, it makes a client that sends
         feel a handler that doesn't read.
     :param handshakes_fail: failing TLS handshakes are what the test wants, so they aren't errors.
+    :param aborts: connections that the client resets, or closes before the handler is done with it, are what the test
+        wants: they end the handler, and aren't errors.
     :ivar connections: what was accepted so far.
     """
 
@@ -291,13 +79,17 @@ class ScriptedServer:
         listener: socket.socket | None = None,
         receive_buffer: int | None = None,
         handshakes_fail: bool = False,
+        aborts: bool = False,
     ) -> None:
         self.connections: list[Connection] = []
         self.errors: list[BaseException] = []
         self._handler = handler
         self._tls = tls
         self._handshakes_fail = handshakes_fail
-        self._stopping = False
+        self._expected: tuple[type[Exception], ...] = (Stopped,)
+        if aborts:
+            self._expected += (PeerClosed, ConnectionError, ssl.SSLError)
+        self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._listener = listener or listen(host)
@@ -325,20 +117,20 @@ class ScriptedServer:
             assert self._changed.wait_for(lambda: len(self.connections) >= count, LIMIT), f"{self.accepted} connections"
             return list(self.connections)
 
-    def wait_until_finished(self) -> None:
-        """Wait until the handler of every connection so far has ended."""
-        for connection in list(self.connections):
+    def wait_until_finished(self, count: int = 1) -> None:
+        """Wait until *count* connections were accepted and the handlers of all connections have ended."""
+        for connection in self.wait_for_connections(count):
             assert connection.finished.wait(LIMIT), f"the handler for {connection.address} is still running"
 
     def close(self) -> None:
         """Close the listening socket and every connection, and join every thread."""
         with self._changed:
-            self._stopping = True
+            self._stopping.set()
             connections = list(self.connections)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         for connection in connections:
-            connection._interrupt()
+            connection.interrupt()
         for thread in self._threads:
             thread.join(LIMIT)
             assert not thread.is_alive(), f"{thread.name} does not end"
@@ -349,27 +141,25 @@ class ScriptedServer:
             try:
                 sock, address = self._listener.accept()
             except OSError:
-                if not self._stopping:
+                if not self._stopping.is_set():
                     raise
                 return
             sock.settimeout(LIMIT)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls:
-                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             with self._changed:
-                if self._stopping:
+                if self._stopping.is_set():
                     sock.close()
                     return
-                connection = Connection(self, sock, address[:2])
+                connection = Connection(sock, address[:2], self._tls, self._stopping)
                 number = len(self.connections)
                 self.connections.append(connection)
                 self._changed.notify_all()
-            self._spawn(lambda connection=connection, number=number: self._serve(connection, number))
+            self._spawn(self._serve, connection, number)
 
     def _serve(self, connection: Connection, number: int) -> None:
         try:
-            if not connection._handshake():
-                if not self._handshakes_fail and not self._stopping and connection.handshake_error:
+            if not connection.handshake():
+                if not self._handshakes_fail and not self._stopping.is_set() and connection.handshake_error:
                     raise connection.handshake_error
                 return
             if callable(self._handler):
@@ -377,28 +167,29 @@ class ScriptedServer:
             else:
                 assert number < len(self._handler), f"connection {number + 1}, where {len(self._handler)} were expected"
                 self._handler[number](connection)
-            if not connection._closed:
+            if not connection.closed:
                 connection.finish()
         finally:
             connection.close()
             connection.finished.set()
 
-    def _spawn(self, work: Callable[[], None]) -> None:
+    def _spawn(self, work: Callable[..., None], *arguments: object) -> None:
         def run() -> None:
             try:
-                work()
-            except _Stopped:
+                work(*arguments)
+            except self._expected:
                 pass
-            except BaseException as error:  # noqa: BLE001 - whatever it is, the test has to see it
+            except BaseException as error:
+                # Whatever it is: the test has to see it.
                 self.errors.append(error)
 
         thread = threading.Thread(target=run, name=f"scripted server {self.port} #{len(self._threads)}", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _server_name(self, sock: ssl.SSLSocket | ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+    def _server_name(self, tls: ssl.SSLSocket | ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         for connection in self.connections:
-            if connection.socket is sock:
+            if connection.tls and connection.tls.tls is tls:
                 connection.server_name = name
 
     def __enter__(self) -> Self:
@@ -430,30 +221,6 @@ def listen(host: str = "127.0.0.1", port: int = 0, backlog: int = 128) -> socket
         listener.close()
         raise
     return listener
-
-
-def tls_context(
-    identity: Identity,
-    *,
-    alpn: Sequence[str] = (),
-    client_ca: Path | None = None,
-    maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
-) -> ssl.SSLContext:
-    """Return a context for one :class:`ScriptedServer`.
-
-    :param alpn: the protocols it accepts, the preferred one first.
-    :param client_ca: the file of an authority: a client certificate of its is required then.
-    :param maximum: the newest version of TLS it speaks.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(identity.certificate, identity.key, identity.password or None)
-    context.maximum_version = maximum
-    if alpn:
-        context.set_alpn_protocols(alpn)
-    if client_ca:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(client_ca)
-    return context
 
 
 # Scripts

@@ -1,0 +1,113 @@
+"""An HTTP client: HTTP/1.1, HTTPS and HTTP/2; blocking, non-blocking and incremental.
+
+Delphi: units Grijjy.Http and Grijjy.Uri.
+"""
+
+from __future__ import annotations
+
+from .buffer import TThreadSafeBuffer
+from .client import TgoHttpClient, TOnPassword, TOnRecv, TOnRedirect, TOnSent
+from .constants import (
+    BUFFER_SIZE,
+    CRLF,
+    DEFAULT_HTTP_PORT,
+    DEFAULT_HTTPS_PORT,
+    INTERVAL_CLEANUP,
+    S_CHARSET,
+    S_CHUNKED,
+    S_CONTENT_LENGTH,
+    S_CONTENT_TYPE,
+    S_TRANSFER_ENCODING,
+    TIMEOUT_CONNECT,
+    TIMEOUT_RECV,
+    TgoHttpClientState,
+)
+from .errors import (
+    BodyError,
+    ClientClosedError,
+    ConnectError,
+    ConnectTimeoutError,
+    DeadlineError,
+    DecodingError,
+    Http2ConnectionError,
+    Http2StreamError,
+    HttpCertificateError,
+    HttpClientError,
+    HttpProtocolError,
+    HttpStatusError,
+    HttpTimeoutError,
+    HttpTlsError,
+    InvalidRequestError,
+    InvalidUrlError,
+    PoolTimeoutError,
+    ReceiveTimeoutError,
+    RedirectError,
+    RefusedStreamError,
+    RemoteClosedError,
+    RequestAbortedError,
+    SendTimeoutError,
+    TooManyRedirectsError,
+)
+from .head import ResponseHead
+from .headers import ISO8859String, TgoHttpHeader, TgoHttpHeaders
+from .manager import HttpClientManager, TgoHttpClientManager
+from .messaging import TgoHttpResponseMessage, TMessage, TMessageManager
+from .response import HttpResponse
+from .uri import TgoURI
+
+__all__ = [
+    "BUFFER_SIZE",
+    "CRLF",
+    "DEFAULT_HTTPS_PORT",
+    "DEFAULT_HTTP_PORT",
+    "INTERVAL_CLEANUP",
+    "S_CHARSET",
+    "S_CHUNKED",
+    "S_CONTENT_LENGTH",
+    "S_CONTENT_TYPE",
+    "S_TRANSFER_ENCODING",
+    "TIMEOUT_CONNECT",
+    "TIMEOUT_RECV",
+    "BodyError",
+    "ClientClosedError",
+    "ConnectError",
+    "ConnectTimeoutError",
+    "DeadlineError",
+    "DecodingError",
+    "Http2ConnectionError",
+    "Http2StreamError",
+    "HttpCertificateError",
+    "HttpClientError",
+    "HttpClientManager",
+    "HttpProtocolError",
+    "HttpResponse",
+    "HttpStatusError",
+    "HttpTimeoutError",
+    "HttpTlsError",
+    "ISO8859String",
+    "InvalidRequestError",
+    "InvalidUrlError",
+    "PoolTimeoutError",
+    "ReceiveTimeoutError",
+    "RedirectError",
+    "RefusedStreamError",
+    "RemoteClosedError",
+    "RequestAbortedError",
+    "ResponseHead",
+    "SendTimeoutError",
+    "TMessage",
+    "TMessageManager",
+    "TOnPassword",
+    "TOnRecv",
+    "TOnRedirect",
+    "TOnSent",
+    "TThreadSafeBuffer",
+    "TgoHttpClient",
+    "TgoHttpClientManager",
+    "TgoHttpClientState",
+    "TgoHttpHeader",
+    "TgoHttpHeaders",
+    "TgoHttpResponseMessage",
+    "TgoURI",
+    "TooManyRedirectsError",
+]

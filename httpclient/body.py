@@ -1,0 +1,144 @@
+"""Request bodies: bytes that are there, and bytes that come from a file or an iterator while they are sent.
+
+HTTP/1.1 and HTTP/2 both pull: :meth:`Body.read` is asked for the next piece when there is room for it, so no more
+than one piece of a large body is in memory.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .errors import BodyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import IO
+
+    #: What callers may give as a body.
+    BodyInput = bytes | bytearray | memoryview | str | IO[bytes] | Iterable[bytes]
+
+
+class Body:
+    """A body that is in memory.
+
+    :param data: the bytes.
+
+    :ivar length: how many bytes there are in total; ``None`` where that isn't known in advance.
+    :ivar repeatable: :meth:`rewind` works, so the request can be sent again.
+    """
+
+    __slots__ = ("_position", "data", "length")
+
+    repeatable = True
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.data = data
+        self.length: int | None = len(data)
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most *size*; ``b""`` at the end."""
+        start = self._position
+        piece = self.data[start : start + size]
+        self._position = start + len(piece)
+        return piece
+
+    def rewind(self) -> None:
+        """Start again from the first byte.
+
+        :raises BodyError: the source can be read only once.
+        """
+        self._position = 0
+
+
+class FileBody(Body):
+    """A body read from a binary file, from its current position to its end.
+
+    :param file: an object with ``read(size)``; its length is found out where it can seek.
+    """
+
+    __slots__ = ("_file", "_start")
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+        self._start: int | None = None
+        self.length = None
+        try:
+            self._start = file.tell()
+            self.length = file.seek(0, os.SEEK_END) - self._start
+            file.seek(self._start)
+        except (AttributeError, OSError, ValueError):
+            self._start = None
+
+    @property
+    def repeatable(self) -> bool:  # type: ignore[override]
+        return self._start is not None
+
+    def read(self, size: int) -> bytes:
+        piece = self._file.read(size)
+        if type(piece) is str:
+            raise BodyError("the body's file was opened in text mode; open it with mode 'rb'")
+        return piece or b""
+
+    def rewind(self) -> None:
+        if self._start is None:
+            raise BodyError("the body's file cannot seek, so the request cannot be sent again")
+        self._file.seek(self._start)
+
+
+class IteratorBody(Body):
+    """A body that an iterator makes as it goes; its length is unknown and it can be sent once.
+
+    A list or tuple of bytes can be sent again.
+    """
+
+    __slots__ = ("_iterator", "_rest", "_source")
+
+    def __init__(self, source: Iterable[bytes]) -> None:
+        super().__init__()
+        self._source = source
+        self._iterator: Iterator[bytes] = iter(source)
+        self._rest = b""
+        self.length = sum(map(len, source)) if isinstance(source, (list, tuple)) else None
+
+    @property
+    def repeatable(self) -> bool:  # type: ignore[override]
+        return self._iterator is not self._source
+
+    def read(self, size: int) -> bytes:
+        rest = self._rest
+        while not rest:
+            piece = next(self._iterator, None)
+            if piece is None:
+                return b""
+            rest = piece.encode() if isinstance(piece, str) else bytes(piece)
+        self._rest = rest[size:]
+        return rest[:size]
+
+    def rewind(self) -> None:
+        if self._iterator is self._source:
+            raise BodyError("the body is an iterator that has been used up, so the request cannot be sent again")
+        self._iterator = iter(self._source)
+        self._rest = b""
+
+
+def make_body(data: BodyInput) -> Body:
+    """Return the body for what a caller gave: bytes, text (sent as UTF-8), a binary file, or an iterable of bytes.
+
+    :raises BodyError: it is none of these.
+    """
+    if isinstance(data, bytes):
+        return Body(data)
+    if isinstance(data, str):
+        return Body(data.encode())
+    if isinstance(data, (bytearray, memoryview)):
+        return Body(bytes(data))
+    if hasattr(data, "read"):
+        return FileBody(data)
+    if hasattr(data, "__iter__") and not isinstance(data, dict):
+        return IteratorBody(data)
+    raise BodyError(
+        f"a request body is bytes, str, a binary file or an iterable of bytes, not {type(data).__name__}"
+    )

@@ -1,0 +1,147 @@
+"""The command line: ``python -m httpclient [options] URL...``.
+
+``-v`` shows requests and responses as curl does; ``--trace`` shows what every layer did, with the name of the Delphi
+routine that does it there.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from .client import TgoHttpClient
+    from .response import HttpResponse
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="python -m httpclient", description="Fetch URLs over HTTP/1.1, HTTPS or HTTP/2."
+    )
+    parser.add_argument("urls", nargs="+", metavar="URL")
+    parser.add_argument("-X", "--request", metavar="METHOD", help="the method; GET, or POST with --data")
+    parser.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="may be repeated")
+    parser.add_argument("-d", "--data", metavar="DATA", help="the body; @FILE sends a file")
+    parser.add_argument("-I", "--head", action="store_true", help="ask for the head only")
+    parser.add_argument("-i", "--include", action="store_true", help="show the response's header fields too")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the body to a file instead of standard output")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what is sent and received")
+    parser.add_argument("--trace", action="store_true", help="show what every layer does, and its Delphi routine")
+    parser.add_argument("--http1.1", dest="http1", action="store_true", help="HTTP/1.1 only")
+    parser.add_argument("--http2", action="store_true", help="HTTP/2 only, on http URLs by prior knowledge")
+    parser.add_argument("--cacert", metavar="FILE", help="trust these CA certificates instead of the system's")
+    parser.add_argument("--cert", metavar="FILE", help="the client's certificate, and its key if that is in there")
+    parser.add_argument("--key", metavar="FILE", help="the client's private key")
+    parser.add_argument("-k", "--insecure", action="store_true", help="don't verify the server's certificate")
+    parser.add_argument("-u", "--user", metavar="NAME:PASSWORD", help="for Basic authentication")
+    parser.add_argument("--connect-timeout", type=float, metavar="SECONDS")
+    parser.add_argument("--recv-timeout", type=float, metavar="SECONDS", help="of silence")
+    parser.add_argument("--timeout", type=float, default=0.0, metavar="SECONDS", help="for everything together")
+    parser.add_argument("--no-redirects", action="store_true", help="don't follow redirects")
+    parser.add_argument("-f", "--fail", action="store_true", help="exit with 22 where a status is 400 or above")
+    return parser.parse_args(argv)
+
+
+def _client(options: argparse.Namespace) -> TgoHttpClient:
+    from .client import TgoHttpClient
+    from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV
+
+    client = TgoHttpClient(
+        True if options.http2 else False if options.http1 else None,
+        verify=not options.insecure,
+        ca_file=options.cacert,
+        certificate=_read(options.cert),
+        private_key=_read(options.key),
+        connect_timeout=TIMEOUT_CONNECT if options.connect_timeout is None else options.connect_timeout,
+        recv_timeout=TIMEOUT_RECV if options.recv_timeout is None else options.recv_timeout,
+        timeout=options.timeout,
+        follow_redirects=not options.no_redirects,
+    )
+    for header in options.header:
+        client.request_headers.add_or_set(header)
+    if options.user:
+        client.user_name, _, client.password = options.user.partition(":")
+    return client
+
+
+def _read(path: str | None) -> bytes:
+    if path is None:
+        return b""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _fetch(client: TgoHttpClient, url: str, options: argparse.Namespace) -> int:
+    data = None
+    if options.data is not None:
+        data = _read(options.data[1:]) if options.data.startswith("@") else options.data.encode()
+    method = options.request or ("HEAD" if options.head else "POST" if data is not None else "GET")
+    with client.stream(method, url, data=data) as response:
+        if options.verbose:
+            for earlier in response.history:
+                _show_exchange(earlier)
+            _show_exchange(response)
+        if options.include or options.head:
+            _show_head(response, sys.stdout.buffer.write, "")
+        if options.output:
+            with open(options.output, "wb") as file:
+                for piece in response.iter_bytes():
+                    file.write(piece)
+        else:
+            for piece in response.iter_bytes():
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+        return 22 if options.fail and response.status_code >= 400 else 0
+
+
+def _show_exchange(response: HttpResponse) -> None:
+    def write(data: bytes) -> None:
+        sys.stderr.buffer.write(data)
+
+    request = response.request
+    write(f"* {response.peer} {response.tls_description}\n".encode())
+    write(f"> {request.method} {request.uri.target} HTTP/{response.http_version}\n".encode())
+    for name, value in request.fields:
+        shown = "***" if name.lower() in ("authorization", "cookie", "proxy-authorization") else value
+        write(f"> {name}: {shown}\n".encode())
+    write(b">\n")
+    _show_head(response, write, "< ")
+
+
+def _show_head(response: HttpResponse, write: object, prefix: str) -> None:
+    assert callable(write)
+    reason = f" {response.reason}" if response.reason else ""
+    write(f"{prefix}HTTP/{response.http_version} {response.status_code}{reason}\n".encode())
+    for name, value in response.headers.items():
+        write(f"{prefix}{name}: {value}\n".encode())
+    write(f"{prefix.rstrip()}\n".encode())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 22 with ``--fail``, or 1 after an error, as curl has it."""
+    from .errors import HttpClientError
+
+    options = _arguments(argv)
+    if options.trace:
+        from .trace import install
+
+        install(sys.stderr)
+    status = 0
+    try:
+        with _client(options) as client:
+            for url in options.urls:
+                try:
+                    status = max(status, _fetch(client, url, options))
+                except HttpClientError as error:
+                    print(f"httpclient: {type(error).__name__}: {error}", file=sys.stderr)
+                    status = 1
+    except OSError as error:
+        print(f"httpclient: {error}", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        return 130
+    return status

@@ -1,0 +1,573 @@
+"""The HTTP client.
+
+Delphi: Grijjy.Http.TgoHttpClient
+"""
+
+from __future__ import annotations
+
+import time
+
+from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV, TgoHttpClientState
+from .errors import ClientClosedError, HttpClientError
+from .exchange import Exchange, IncrementalExchange, StreamExchange
+from .flow import FOLLOWED, Flow
+from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool
+from .prepare import Preparer
+from .response import HttpResponse, StreamReader
+from .settings import RequestSettings
+from .sockets import borrow_socket_manager, return_socket_manager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from typing import Any
+
+    from .body import BodyInput
+    from .head import ResponseHead
+    from .headers import TgoHttpHeaders
+    from .manager import TgoHttpClientManager
+    from .prepare import HeaderInput
+    from .request import Request
+
+    #: Delphi: Grijjy.Http.TOnRedirect
+    TOnRedirect = Callable[["TgoHttpClient", str, bool], object]
+    #: Delphi: Grijjy.Http.TOnPassword
+    TOnPassword = Callable[["TgoHttpClient"], bool]
+    #: Delphi: Grijjy.Http.TOnRecv
+    TOnRecv = Callable[["TgoHttpClient", bytes], object]
+    #: Delphi: Grijjy.Http.TOnSent
+    TOnSent = Callable[["TgoHttpClient", bytes], object]
+else:
+    #: ``on_redirect(client, location, follow)``: return ``None`` to follow, ``False`` not to, or another location.
+    #: Delphi: Grijjy.Http.TOnRedirect
+    TOnRedirect = "Callable[[TgoHttpClient, str, bool], object]"
+    #: ``on_password(client)``: correct the credentials and return whether to try again. Delphi: Grijjy.Http.TOnPassword
+    TOnPassword = "Callable[[TgoHttpClient], bool]"
+    #: ``on_recv(client, data)``: return ``False`` to keep the data out of the response. Delphi: Grijjy.Http.TOnRecv
+    TOnRecv = "Callable[[TgoHttpClient, bytes], object]"
+    #: ``on_sent(client, data)``. Delphi: Grijjy.Http.TOnSent
+    TOnSent = "Callable[[TgoHttpClient, bytes], object]"
+
+
+class TgoHttpClient(RequestSettings):
+    """Makes HTTP requests, over HTTP/1.1, HTTPS and HTTP/2 alike.
+
+    One client serves any number of threads, and any number of requests at once. It keeps connections open for the
+    next request; close it when it is no longer needed, or use it in a ``with`` statement.
+
+    The properties that describe a response show the last request that has finished, for the port's sake; the
+    response that a request returns is the real result.
+
+    :param http2: ``None`` negotiates HTTP/2 or HTTP/1.1; ``True`` is HTTP/2 only, on ``http`` URLs without asking
+        (prior knowledge, RFC 9113 section 3.3); ``False`` is HTTP/1.1 only.
+    :param blocking: whether the request methods wait and return the response, or return a Future at once.
+    :param manager: share the connections of this manager's clients.
+    :param connect_timeout: seconds for lookup, TCP and TLS together, where a call says nothing else.
+    :param recv_timeout: seconds of silence after which the server is given up, likewise.
+    :param timeout: seconds for a call altogether, redirects and retries included; 0 for no limit.
+    :param follow_redirects: follow redirects.
+    :param max_redirects: how many in a row, before :class:`TooManyRedirectsError`.
+    :param verify: check the server's certificate and name. ``False`` is an invitation to attackers.
+    :param ca_file: a file of trusted CA certificates in PEM format, instead of the system's.
+    :param ca_directory: a directory of such files, named by hash.
+    :param ca_data: such certificates as bytes.
+    :param certificate: the client's certificate, or chain, in PEM format.
+    :param private_key: its key in PEM format; by default it is looked for in *certificate*.
+    :param private_key_password: the password of the key.
+    :param max_connections_per_origin: connections to one scheme, host and port; requests beyond that wait.
+    :param keep_alive_expiry: seconds after which an unused connection is closed.
+
+    Differs from Delphi: any number of requests at once, failures raise, certificates are verified.
+    Delphi: Grijjy.Http.TgoHttpClient
+    """
+
+    def __init__(
+        self,
+        http2: bool | None = None,
+        blocking: bool = True,
+        *,
+        manager: TgoHttpClientManager | None = None,
+        connect_timeout: float = TIMEOUT_CONNECT,
+        recv_timeout: float = TIMEOUT_RECV,
+        timeout: float = 0.0,
+        follow_redirects: bool = True,
+        max_redirects: int = 20,
+        verify: bool = True,
+        ca_file: str | None = None,
+        ca_directory: str | None = None,
+        ca_data: bytes | None = None,
+        certificate: bytes = b"",
+        private_key: bytes = b"",
+        private_key_password: str = "",
+        max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
+        keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
+    ) -> None:
+        super().__init__()
+        self._http2 = http2
+        self._blocking = blocking
+        self._closed = False
+        self._certificate = certificate
+        self._private_key = private_key
+        self._tls_options: dict[str, object] = {
+            "verify": verify, "ca_file": ca_file, "ca_directory": ca_directory, "ca_data": ca_data,
+            "password": private_key_password,
+        }  # fmt: skip
+        self._manager = manager
+        self._max_connections_per_origin = max_connections_per_origin
+        self._keep_alive_expiry = keep_alive_expiry
+        self._pool: ConnectionPool | None = None
+        self._preparer = Preparer(self)
+        self._current: Exchange | None = None
+        self._last: HttpResponse | None = None
+        self._last_activity = time.monotonic()
+        self._running: set[object] = set()
+        self._released = False
+        #: Seconds for lookup, TCP and TLS together.
+        self.connect_timeout = connect_timeout
+        #: Seconds of silence after which the server is given up.
+        self.recv_timeout = recv_timeout
+        #: Seconds for a call altogether; 0 for no limit.
+        self.timeout = timeout
+        #: Follow redirects. Delphi: Grijjy.Http.TgoHttpClient.FollowRedirects
+        self.follow_redirects = follow_redirects
+        #: How many redirects in a row.
+        self.max_redirects = max_redirects
+        #: Follow a redirect from https to http.
+        self.allow_insecure_redirects = False
+        #: Called before a redirect is followed. Delphi: Grijjy.Http.TgoHttpClient.OnRedirect
+        self.on_redirect: TOnRedirect | None = None
+        #: Called when the server answers 401; at most three times for a request.
+        #: Delphi: Grijjy.Http.TgoHttpClient.OnPassword
+        self.on_password: TOnPassword | None = None
+        #: Called with each piece of a body as it arrives: in the calling thread, or in a worker's for a non-blocking
+        #: request. Return ``False`` to keep the piece out of the response.
+        #: Delphi: Grijjy.Http.TgoHttpClient.OnRecv
+        self.on_recv: TOnRecv | None = None
+        #: Called with what has been sent. Delphi: Grijjy.Http.TgoHttpClient.OnSent
+        self.on_sent: TOnSent | None = None
+        #: Called with the head of each interim response (1xx) but 101.
+        self.on_informational: Callable[[TgoHttpClient, ResponseHead], object] | None = None
+
+    # Requests
+
+    def get(
+        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+    ) -> Any:
+        """Make a GET request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Get"""
+        return self.request("GET", url, connect_timeout, recv_timeout, **options)
+
+    def head(
+        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+    ) -> Any:
+        """Make a HEAD request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Head"""
+        return self.request("HEAD", url, connect_timeout, recv_timeout, **options)
+
+    def post(
+        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+    ) -> Any:
+        """Make a POST request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Post"""
+        return self.request("POST", url, connect_timeout, recv_timeout, **options)
+
+    def put(
+        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+    ) -> Any:
+        """Make a PUT request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Put"""
+        return self.request("PUT", url, connect_timeout, recv_timeout, **options)
+
+    def patch(
+        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+    ) -> Any:
+        """Make a PATCH request (RFC 5789); see :meth:`request`."""
+        return self.request("PATCH", url, connect_timeout, recv_timeout, **options)
+
+    def delete(
+        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+    ) -> Any:
+        """Make a DELETE request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Delete"""
+        return self.request("DELETE", url, connect_timeout, recv_timeout, **options)
+
+    def options(
+        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+    ) -> Any:
+        """Make an OPTIONS request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Options"""
+        return self.request("OPTIONS", url, connect_timeout, recv_timeout, **options)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        *,
+        headers: HeaderInput | None = None,
+        data: BodyInput | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Make a request.
+
+        :param method: any method; HTTP's own are in capitals (RFC 9110 section 9.1).
+        :param url: an ``http`` or ``https`` URL.
+        :param connect_timeout: seconds for lookup, TCP and TLS together; ``None`` for the client's.
+        :param recv_timeout: seconds of silence after which the server is given up; ``None`` for the client's.
+        :param headers: header fields that go before the client's own.
+        :param data: the body: bytes, text (sent as UTF-8), a binary file, or an iterable of bytes. Without it,
+            :attr:`request_body` or :attr:`request_data` is sent if set.
+        :param timeout: seconds for everything together; ``None`` for the client's, 0 for no limit.
+        :return: the :class:`HttpResponse`; with ``blocking=False``, a ``concurrent.futures.Future`` of it, and a
+            :class:`TgoHttpResponseMessage` goes to those who subscribed.
+        :raises HttpClientError: the request failed; see ``httpclient.errors`` for the causes. A Future carries it.
+
+        May be called from any thread.
+        """
+        request = self._preparer.prepare(
+            method,
+            url,
+            self.connect_timeout if connect_timeout is None else connect_timeout,
+            self.recv_timeout if recv_timeout is None else recv_timeout,
+            self.timeout if timeout is None else timeout,
+            headers,
+            data,
+        )
+        if self._blocking:
+            return self._run(request)
+        return self._submit(request)
+
+    def _run(self, request: Request) -> HttpResponse:
+        """Carry a call out in the calling thread."""
+        started = time.monotonic()
+        pool = self._pool or self._open_pool()
+        flow: Flow | None = None
+        while True:
+            if self.on_recv is None:
+                exchange = Exchange(request)
+            else:
+                exchange = IncrementalExchange(request, self._received)
+            if self.on_sent is not None or self.on_informational is not None:
+                self._connect_events(exchange)
+            self._current = exchange
+            try:
+                pool.run(exchange, flow is not None and flow.fresh)
+            except HttpClientError as error:
+                flow = flow or Flow(self, request)
+                if flow.retry(exchange, error):
+                    continue
+                exchange.on_failure(error)
+                raise
+            status = exchange.head.status  # type: ignore[union-attr]
+            if status in FOLLOWED:
+                flow = flow or Flow(self, request)
+                following = flow.follow(exchange, lambda exchange=exchange: HttpResponse(exchange))  # type: ignore[misc]
+                if following is not None:
+                    request = following
+                    continue
+            response = HttpResponse(exchange)
+            if flow is not None:
+                response.history = flow.history
+            self._last = response
+            self._last_activity = now = time.monotonic()
+            response.elapsed = now - started
+            return response
+
+    def _submit(self, request: Request) -> Future[HttpResponse]:
+        """Have a call carried out by a worker."""
+        from .pending import PendingCall
+
+        call = PendingCall(self, self._pool or self._open_pool(), request)
+        call.start()
+        return call.future
+
+    def stream(
+        self,
+        method: str,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        *,
+        headers: HeaderInput | None = None,
+        data: BodyInput | None = None,
+        timeout: float | None = None,
+    ) -> HttpResponse:
+        """Make a request and return as soon as the head of the response is there; read the body from the response.
+
+        Nothing is read ahead: a reader that stops makes the server stop. Always blocking, whatever the client is.
+        The response must be closed: use it in a ``with`` statement. Parameters and errors as in :meth:`request`.
+        """
+        request = self._preparer.prepare(
+            method,
+            url,
+            self.connect_timeout if connect_timeout is None else connect_timeout,
+            self.recv_timeout if recv_timeout is None else recv_timeout,
+            self.timeout if timeout is None else timeout,
+            headers,
+            data,
+        )
+        started = time.monotonic()
+        pool = self._pool or self._open_pool()
+        flow = Flow(self, request)
+        while True:
+            exchange = StreamExchange(request)
+            self._connect_events(exchange)
+            self._current = exchange
+            try:
+                pool.run(exchange, flow.fresh)
+            except HttpClientError as error:
+                if flow.retry(exchange, error):
+                    continue
+                exchange.on_failure(error)
+                raise
+            response = self._stream_response(pool, exchange)
+            if response.status_code in FOLLOWED:
+                try:
+                    following = flow.follow(exchange, lambda response=response: response)  # type: ignore[misc]
+                except BaseException:
+                    response.close()
+                    raise
+                if following is not None:
+                    response.close()
+                    request = following
+                    continue
+            response.history = flow.history
+            self._last = response
+            self._last_activity = now = time.monotonic()
+            response.elapsed = now - started
+            return response
+
+    def _stream_response(self, pool: ConnectionPool, exchange: StreamExchange) -> HttpResponse:
+        exchange.wants_head = False
+        connection = exchange.connection
+        origin = connection.origin
+        over = exchange.done  # then the connection has been given back already
+
+        def next_piece() -> bytes:
+            nonlocal over
+            while True:
+                piece = exchange.take()
+                if piece:
+                    connection.consumed(exchange, len(piece))
+                    return piece
+                if exchange.error is not None:
+                    raise exchange.error
+                if exchange.done:
+                    if not over:
+                        over = True
+                        origin.finished(connection)
+                    return b""
+                connection.pump_stream(exchange)
+
+        def close() -> None:
+            nonlocal over
+            if not over:
+                over = True
+                if exchange.done and exchange.error is None:
+                    origin.finished(connection)
+                else:
+                    connection.give_up(exchange)
+
+        return HttpResponse(exchange, StreamReader(next_piece, close))
+
+    # Events
+
+    def _received(self, exchange: Exchange, piece: bytes) -> object:
+        head = exchange.head
+        if self.on_recv is None or (
+            head is not None and head.status in FOLLOWED and self._will_follow(head)
+        ):
+            return None
+        return self.on_recv(self, piece)
+
+    def _will_follow(self, head: ResponseHead) -> bool:
+        if head.status == 401:
+            return self.on_password is not None
+        return self.follow_redirects and head.get(b"location") is not None
+
+    def _connect_events(self, exchange: Exchange) -> None:
+        if self.on_sent is not None:
+            exchange.on_sent = lambda data: self.on_sent and self.on_sent(self, data)
+        if self.on_informational is not None:
+            exchange.informational = lambda head: self.on_informational and self.on_informational(self, head)
+
+    # Life
+
+    def _open_pool(self) -> ConnectionPool:
+        """Return the connections, made with the first request: until then, options may still change."""
+        if self._closed:
+            raise ClientClosedError("the client is closed")
+        if self._manager is not None:
+            self._pool = self._manager.pool(self._http2, self._all_tls_options())
+        else:
+            self._pool = ConnectionPool(
+                borrow_socket_manager(self),
+                self._http2,
+                self._all_tls_options(),
+                max_connections_per_origin=self._max_connections_per_origin,
+                keep_alive_expiry=self._keep_alive_expiry,
+            )
+        return self._pool
+
+    def _all_tls_options(self) -> dict[str, object]:
+        options = dict(self._tls_options)
+        if self._certificate:
+            options["certificate"] = self._certificate
+            options["private_key"] = self._private_key or None
+        return options
+
+    def close(self) -> None:
+        """Close all connections. Requests under way end with :class:`RequestAbortedError`, from any thread.
+
+        Of a client that shares a manager's connections, only its own non-blocking requests end.
+
+        Delphi: Grijjy.Http.TgoHttpClient.Close and Destroy
+        """
+        if self._closed:
+            return
+        self._closed = True
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        if self._manager is not None:
+            for call in list(self._running):
+                call.abort()  # type: ignore[attr-defined]
+            return
+        pool.close()
+        return_socket_manager(self)
+
+    @property
+    def closed(self) -> bool:
+        """:meth:`close` has been called."""
+        return self._closed
+
+    def __enter__(self) -> TgoHttpClient:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True) and self._pool is not None:
+            self.close()
+
+    def call_started(self, call: object) -> None:
+        """A non-blocking call has begun. For :class:`PendingCall`."""
+        self._running.add(call)
+
+    def call_ended(self, call: object, exchange: Exchange, response: HttpResponse | None) -> None:
+        """A non-blocking call has its result. For :class:`PendingCall`."""
+        self._running.discard(call)
+        if response is not None:
+            self._last = response
+        self._last_activity = time.monotonic()
+        if self._released and not self._running:
+            self.close()
+
+    def close_when_idle(self) -> None:
+        """Close the client as soon as no non-blocking request of it is under way. For the manager."""
+        self._released = True
+        if not self._running:
+            self.close()
+
+    # What the last request left
+
+    @property
+    def state(self) -> TgoHttpClientState:
+        """How far the last request is. Delphi: Grijjy.Http.TgoHttpClient.State"""
+        exchange = self._current
+        if exchange is None:
+            return TgoHttpClientState.NONE
+        if exchange.error is not None:
+            return TgoHttpClientState.ERROR
+        if exchange.done:
+            return TgoHttpClientState.FINISHED
+        return TgoHttpClientState.SENDING if exchange.connection is None else TgoHttpClientState.RECEIVING
+
+    @property
+    def idle_time(self) -> float:
+        """Seconds since something was last received.
+
+        Differs from Delphi: seconds, not milliseconds.
+        Delphi: Grijjy.Http.TgoHttpClient.IdleTime
+        """
+        exchange = self._current
+        latest = self._last_activity
+        if exchange is not None:
+            latest = max(latest, exchange.last_activity)
+        return max(0.0, time.monotonic() - latest)
+
+    @property
+    def last_response(self) -> HttpResponse | None:
+        """The response of the request that finished last; ``None`` before the first."""
+        return self._last
+
+    @property
+    def response_headers(self) -> TgoHttpHeaders:
+        """Delphi: Grijjy.Http.TgoHttpClient.ResponseHeaders"""
+        if self._last is None:
+            from .headers import TgoHttpHeaders
+
+            return TgoHttpHeaders()
+        return self._last.headers
+
+    @property
+    def response_status_code(self) -> int:
+        """0 before the first response. Delphi: Grijjy.Http.TgoHttpClient.ResponseStatusCode"""
+        return 0 if self._last is None else self._last.status_code
+
+    @property
+    def response_content_type(self) -> str:
+        """Delphi: Grijjy.Http.TgoHttpClient.ResponseContentType"""
+        return self.response_headers.value("content-type")
+
+    @property
+    def response_content_charset(self) -> str:
+        """Delphi: Grijjy.Http.TgoHttpClient.ResponseContentCharset"""
+        return "" if self._last is None else self._last.charset
+
+    @property
+    def content_length(self) -> int:
+        """What the last response's Content-Length says; -1 where there is none.
+
+        Delphi: Grijjy.Http.TgoHttpClient.ContentLength
+        """
+        value = self.response_headers.value("content-length")
+        return int(value) if value.isdigit() else -1
+
+    def bytes_to_string(self, data: bytes, charset: str = "") -> str:
+        """Decode bytes in a charset; any that Python knows, UTF-8 where none is given.
+
+        Differs from Delphi: there everything but UTF-8 was ANSI.
+        Delphi: Grijjy.Http.TgoHttpClient.BytesToString
+        """
+        from .charset import decode_text
+
+        return decode_text(data, charset)
+
+    # Options for TLS
+
+    @property
+    def certificate(self) -> bytes:
+        """The client's certificate, or chain, in PEM format; to be set before the first request.
+
+        Delphi: Grijjy.Http.TgoHttpClient.Certificate
+        """
+        return self._certificate
+
+    @certificate.setter
+    def certificate(self, value: bytes) -> None:
+        self._set_tls_option("_certificate", value)
+
+    @property
+    def private_key(self) -> bytes:
+        """The client's private key in PEM format; to be set before the first request.
+
+        Delphi: Grijjy.Http.TgoHttpClient.PrivateKey
+        """
+        return self._private_key
+
+    @private_key.setter
+    def private_key(self, value: bytes) -> None:
+        self._set_tls_option("_private_key", value)
+
+    def _set_tls_option(self, name: str, value: bytes) -> None:
+        if self._pool is not None and getattr(self, name) != value:
+            raise ValueError("the TLS options of a client can't change after its first request; make a new client")
+        setattr(self, name, value)

@@ -1,0 +1,175 @@
+"""One attempt at a request, from the moment it has a connection: what the protocol modules report to.
+
+An exchange is the *sink* of ``http1_response`` and ``http2``: they call its ``on_`` methods, with nothing known of
+who waits. It ends exactly once, with a response or with an error.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .errors import HttpClientError
+    from .head import ResponseHead
+    from .request import Request
+
+
+class Exchange:
+    """An attempt whose body is collected in memory.
+
+    :param request: what is asked.
+    :param on_done: called, in the thread of the worker, when a non-blocking attempt has ended; ``None`` where the
+        calling thread waits for it.
+
+    :ivar head: the head of the final response, once it is there.
+    :ivar done: the attempt has ended, see :attr:`error`.
+    :ivar responded: the peer has sent something; from then on a retry is not safe.
+    """
+
+    __slots__ = (
+        "chunks", "connection", "done", "error", "head", "informational", "last_activity", "on_done", "on_sent",
+        "news", "peer", "request", "responded", "stream_id", "trailers", "waiter",
+    )  # fmt: skip
+
+    #: HTTP/2: what arrives is taken at once, so the peer may send more at once.
+    auto_consume = True
+    #: Call :meth:`deliver` after each receive.
+    incremental = False
+
+    def __init__(self, request: Request, on_done: Callable[[Exchange], object] | None = None) -> None:
+        self.request = request
+        self.on_done = on_done
+        self.on_sent: Callable[[bytes], object] | None = None
+        self.informational: Callable[[ResponseHead], object] | None = None
+        self.connection: Any = None
+        #: HTTP/2: the list in which an exchange that something has happened to is noted.
+        self.news: list[Exchange] | None = None
+        self.peer = ""
+        self.stream_id = 0
+        self.waiter: Any = None
+        self.head: ResponseHead | None = None
+        self.chunks: list[bytes] = []
+        self.trailers: list[tuple[bytes, bytes]] | None = None
+        self.error: HttpClientError | None = None
+        self.done = False
+        self.responded = False
+        self.last_activity = 0.0
+
+    def on_informational(self, head: ResponseHead) -> None:
+        """An interim response has arrived (1xx)."""
+        self.responded = True
+        if self.news is not None:
+            self.news.append(self)
+        if self.informational is not None:
+            self.informational(head)
+
+    def on_head(self, head: ResponseHead) -> None:
+        """The head of the final response has arrived."""
+        self.head = head
+        if self.news is not None:
+            self.news.append(self)
+
+    def on_data(self, view: memoryview) -> None:
+        """Bytes of the body have arrived; *view* is only valid during the call."""
+        self.chunks.append(bytes(view))
+        if self.news is not None:
+            self.news.append(self)
+
+    def on_end(self, trailers: list[tuple[bytes, bytes]]) -> None:
+        """The response is complete."""
+        self.trailers = trailers
+        self.done = True
+        if self.news is not None:
+            self.news.append(self)
+
+    def on_failure(self, error: HttpClientError) -> None:
+        """The attempt has failed; only the first call counts."""
+        if not self.done:
+            self.error = error
+            self.done = True
+            if self.news is not None:
+                self.news.append(self)
+
+    def deliver(self) -> None:
+        """Hand what has arrived to the user, with nothing locked."""
+
+    @property
+    def tls_description(self) -> str:
+        """TLS version, cipher and ALPN protocol of the connection; empty without TLS."""
+        return "" if self.connection is None else self.connection.tls_description
+
+    def satisfied(self) -> bool:
+        """Whoever drives the connection for this exchange can stop."""
+        return self.done
+
+    def body(self) -> bytes:
+        """Return the body collected so far."""
+        chunks = self.chunks
+        if len(chunks) == 1:
+            return chunks[0]
+        return b"".join(chunks)
+
+
+class IncrementalExchange(Exchange):
+    """An attempt whose body is given to a callback piece by piece.
+
+    :param on_recv: gets each piece; where it returns ``False``, the piece is not kept for the response.
+    """
+
+    __slots__ = ("_arrived", "_on_recv")
+
+    incremental = True
+
+    def __init__(
+        self,
+        request: Request,
+        on_recv: Callable[[bytes], object],
+        on_done: Callable[[Exchange], object] | None = None,
+    ) -> None:
+        super().__init__(request, on_done)
+        self._on_recv = on_recv
+        self._arrived: deque[bytes] = deque()
+
+    def on_data(self, view: memoryview) -> None:
+        self._arrived.append(bytes(view))
+        if self.news is not None:
+            self.news.append(self)
+
+    def deliver(self) -> None:
+        arrived = self._arrived
+        while arrived:
+            piece = arrived.popleft()
+            if self._on_recv(piece) is not False:
+                self.chunks.append(piece)
+
+
+class StreamExchange(Exchange):
+    """An attempt whose body is pulled by the caller: nothing is read that nobody has asked for.
+
+    :ivar wants_head: the caller waits for the head only, so far.
+    """
+
+    __slots__ = ("_waiting", "wants_head")
+
+    auto_consume = False
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self._waiting: deque[bytes] = deque()
+        self.wants_head = True
+
+    def on_data(self, view: memoryview) -> None:
+        self._waiting.append(bytes(view))
+        if self.news is not None:
+            self.news.append(self)
+
+    def satisfied(self) -> bool:
+        return self.done or bool(self._waiting) or (self.wants_head and self.head is not None)
+
+    def take(self) -> bytes:
+        """Return the next piece that has arrived, ``b""`` if none has."""
+        return self._waiting.popleft() if self._waiting else b""

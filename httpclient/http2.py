@@ -1,0 +1,439 @@
+"""A client's side of one HTTP/2 connection (RFC 9113), over nghttp2: bytes in, bytes out, no I/O.
+
+:meth:`Http2Session.receive` takes what the network brought, :meth:`Http2Session.data_to_send` gives what is to be sent,
+and what happens to a response is told to the sink of its request. One read, one call into the library, all events, one
+write: that is what makes many streams on one connection cheap.
+
+The library's callbacks only take notes (:mod:`.http2_callbacks`). When its function has returned, the notes become
+calls of sinks (:mod:`.http2_streams`), so a sink may do whatever it likes: submit, cancel, close, or fail.
+
+Delphi: the HTTP/2 part of Grijjy.Http.TgoHttpClient.
+
+Differs from Delphi: a session lives as long as its connection, and carries any number of requests at once; RST_STREAM
+and GOAWAY are errors; windows are wide, and given back as data is taken.
+"""
+
+from __future__ import annotations
+
+from ctypes import addressof, byref, c_char, c_void_p, string_at
+
+from nghttp2_api.constants import NGHTTP2_CANCEL, NGHTTP2_FLAG_NONE, NGHTTP2_GOAWAY, NGHTTP2_NO_ERROR
+from nghttp2_api.nghttp2 import nghttp2_session_del
+
+from . import http2_errors as explain
+from .errors import BodyError, HttpClientError, RequestAbortedError
+from .http2_callbacks import SessionCallbacks
+from .http2_interrupts import call_into_python
+from .http2_native import (
+    check,
+    make_session,
+    mem_recv,
+    mem_send,
+    resume_data,
+    submit_ping,
+    submit_request,
+    submit_trailer,
+    terminate_session,
+    want_read,
+    want_write,
+)
+from .http2_request import TemplateCache, field_array, wire_fields
+from .http2_streams import Http2Streams, Stream
+from .http2_upload import Uploads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .http2_request import HeaderTemplate
+    from .http2_streams import Sink
+    from .http2_upload import BodySource, Upload
+
+#: data_to_send() stops after about so many bytes, so that an upload doesn't pile up in memory.
+_SEND_SIZE = 512 * 1024
+#: Frames are read through a view of this size; longer ones in another way.
+_FRAME_VIEW = 4096
+
+
+class Http2Session(Http2Streams):
+    """One HTTP/2 connection, seen from the client.
+
+    Used by one thread at a time, which may change.
+
+    Sinks are called from :meth:`receive`, :meth:`data_to_send`, :meth:`terminate`, :meth:`connection_lost` and
+    :meth:`close`. One that raises fails its own stream only. What isn't an ``Exception`` (KeyboardInterrupt), and what
+    ``on_end`` and ``on_failure`` raise, is raised again when the other streams have been told what there is to tell.
+
+    :param max_header_list_size: bytes that the header fields of a response may have, counted as in RFC 9113 section
+        6.5.2. The server is told, and held to it.
+    :param max_header_count: how many header fields a response may have.
+    :param stream_window: bytes that may be under way on one stream: bandwidth times delay, at least.
+    :param connection_window: the same for all streams together. It is given back on receipt, so that a response that
+        nobody takes doesn't hold up the others.
+    :param max_concurrent_streams: how many requests the server is taken to allow at once until it says so.
+    :param max_informational: how many interim responses (1xx) a request may get.
+    :param max_useless_frames: how many frames that serve no response the server may send at once; a tenth of it per
+        second in the long run.
+
+    :ivar max_concurrent_streams: how many requests the server allows at once.
+    :ivar accepts_streams: requests can be submitted; false for good after GOAWAY, or when anything has ended the
+        connection, or the stream numbers.
+    :ivar goaway_received: the server finishes what it has begun and takes no more.
+    :ivar last_stream_id: the last stream that such a server processes.
+    :ivar pings_answered: how many :meth:`ping` the server has answered.
+    """
+
+    __slots__ = ("_frame_address", "_frame_view", "_held", "_place", "_place_reference", "_template", "_templates")
+
+    def __init__(
+        self,
+        *,
+        max_header_list_size: int = 65536,
+        max_header_count: int = 256,
+        stream_window: int = 1 << 20,
+        connection_window: int = 16 << 20,
+        max_concurrent_streams: int = 100,
+        max_informational: int = 32,
+        max_useless_frames: int = 1000,
+    ) -> None:
+        callbacks = SessionCallbacks(max_header_count)
+        try:
+            pointer = make_session(
+                callbacks.pointer,
+                max_header_list_size=max_header_list_size,
+                stream_window=stream_window,
+                connection_window=connection_window,
+                max_concurrent_streams=max_concurrent_streams,
+            )
+        finally:
+            callbacks.release()
+        super().__init__(
+            callbacks,
+            pointer,
+            max_header_list_size=max_header_list_size,
+            max_header_count=max_header_count,
+            stream_window=stream_window,
+            connection_window=connection_window,
+            max_concurrent_streams=max_concurrent_streams,
+            max_informational=max_informational,
+            max_useless_frames=max_useless_frames,
+        )
+        self._template: HeaderTemplate | None = None
+        self._templates = TemplateCache()
+        # Where the library says where its next frame is; and a view of that place, which is nearly always the same.
+        self._place = c_void_p()
+        self._place_reference = byref(self._place)
+        self._frame_address = 0
+        self._frame_view = memoryview(b"")
+        #: Frames that were taken out of the library before anybody asked for them.
+        self._held = b""
+
+    # Requests
+
+    def submit(
+        self,
+        method: str,
+        scheme: str,
+        authority: str,
+        path: str,
+        fields: list[tuple[str, str]],
+        body: bytes | BodySource | None,
+        sink: Sink,
+    ) -> int:
+        """Queue a request.
+
+        Delphi: Grijjy.Http.TgoHttpClient.SendRequest (private there)
+
+        :param method: sent as it is.
+        :param scheme: ``http`` or ``https``.
+        :param authority: host and port; a Host field takes precedence.
+        :param path: path and query, percent-encoded.
+        :param fields: header fields in order. Names are sent in lower case; fields that belong to a connection of
+            HTTP/1.1 (RFC 9113 section 8.2.2) aren't sent.
+        :param body: ``None``, all of it, or an object whose ``read(size)`` gives the next bytes, ``b""`` at the end,
+            and ``None`` where there are none until :meth:`resume` is called. If it has an attribute ``trailers``, those
+            fields are sent after the end.
+        :param sink: is told about the response.
+        :return: the stream's number.
+        :raises InvalidRequestError: something in it may not be sent; nothing has been queued.
+        :raises RefusedStreamError: the connection takes no more requests, see :attr:`accepts_streams`.
+        """
+        if not self.accepts_streams:
+            raise explain.not_sent("the connection takes no more requests")
+        template = self._template
+        if (
+            template is None
+            or fields != template.fields
+            or method != template.method
+            or authority != template.authority
+            or scheme != template.scheme
+        ):
+            template = self._template = self._templates.get(method, scheme, authority, fields)
+        template.set_path(path)
+        if not body and (body is None or isinstance(body, bytes)):
+            stream_id: int = submit_request(self._pointer, None, template.array, template.count, None, None)
+        else:
+            uploads = self._uploads
+            if uploads is None:
+                uploads = self._uploads = Uploads(self._callbacks.failures)
+            provider = byref(uploads.provider)
+            stream_id = submit_request(self._pointer, None, template.array, template.count, provider, None)
+            if stream_id > 0:
+                uploads.add(stream_id, body)
+        if stream_id < 0:
+            # RFC 9113 section 5.1.1: stream numbers are used up, and only a new connection helps.
+            self.accepts_streams = False
+            raise explain.not_sent(explain.library_text(stream_id))
+        self._streams[stream_id] = Stream(sink)
+        return stream_id
+
+    def resume(self, stream_id: int) -> None:
+        """Have a request's body asked again whose ``read`` has returned ``None``: by :meth:`data_to_send`."""
+        if self._uploads is not None:
+            self._uploads.resume(stream_id)
+
+    def cancel(self, stream_id: int, error_code: int = NGHTTP2_CANCEL) -> None:
+        """Give up a request with RST_STREAM. Its sink isn't called any more. A request that is over stays over.
+
+        :param error_code: RFC 9113 section 7.
+        """
+        if self._streams.pop(stream_id, None) is not None:
+            self._reset(stream_id, error_code)
+
+    def consume(self, stream_id: int, size: int) -> None:
+        """Say that *size* bytes of a response were taken, so that the server may send as many more.
+
+        For sinks whose ``auto_consume`` is false; does nothing where the response is complete.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.unacknowledged += size
+            if stream.unacknowledged >= self._stream_step:
+                self._acknowledge(stream_id, stream)
+
+    # Bytes
+
+    def receive(self, buffer: bytearray, start: int, end: int) -> None:
+        """Process what the network brought: ``buffer[start:end]``.
+
+        Sinks get slices of *buffer* itself. What arrives for a session that is over is ignored. There is often
+        something to send afterwards.
+
+        Delphi: Grijjy.Http.TgoHttpClient.nghttp2_Recv (private there)
+        """
+        pointer = self._pointer
+        if pointer is None or self._over or start >= end:
+            return
+        if self._dispatching:
+            raise RuntimeError("receive() was called by a sink")
+        callbacks = self._callbacks
+        try:
+            # Holding on to the buffer's memory keeps it from moving.
+            held = c_char.from_buffer(buffer, start)
+            result = call_into_python(mem_recv, callbacks.failures, pointer, byref(held), end - start)
+            if callbacks.failures:
+                raise callbacks.failures.pop()
+            if callbacks.events:
+                self._dispatch(memoryview(buffer), addressof(held) - start)
+            if result < 0:
+                self._library_failed(result)
+        except BaseException as error:
+            # A callback that failed leaves a gap in the notes, and notes are of no use without the buffer.
+            self._interrupted(error)
+            raise
+        if self._late_resets:
+            self._send_late_resets()
+        if self._objections:
+            # What the library objects to is known in full when it has written its answer.
+            self._held += self.data_to_send()
+        if self._pending_error is not None:
+            self._settle()
+
+    def data_to_send(self) -> bytes:
+        """Return what is to be sent now, ``b""`` if there is nothing.
+
+        A large upload comes in pieces of half a megabyte: call it again when they have been sent.
+
+        Delphi: Grijjy.Http.TgoHttpClient.nghttp2_Send (private there)
+        """
+        pointer = self._pointer
+        if pointer is None:
+            return b""
+        uploads = self._uploads
+        try:
+            if uploads is not None and uploads.busy:
+                out = self._collect_with_uploads(pointer, uploads)
+            else:
+                out = self._collect(pointer)
+            if self._held:
+                out[:0] = self._held
+                self._held = b""
+            if self._callbacks.events and not self._dispatching:
+                self._dispatch(memoryview(b""), 0)
+        except BaseException as error:
+            # What was taken out of the library is lost.
+            self._interrupted(error)
+            raise
+        if self._pending_error is not None and not self._dispatching:
+            self._settle()
+        return bytes(out)
+
+    @property
+    def open_streams(self) -> int:
+        """How many requests aren't over."""
+        return len(self._streams)
+
+    @property
+    def want_read(self) -> bool:
+        """There is reason to receive: responses to come, or the connection may be used for more."""
+        return self._pointer is not None and not self._over and want_read(self._pointer) != 0
+
+    @property
+    def want_write(self) -> bool:
+        """:meth:`data_to_send` has something to give, or a body to read."""
+        pointer = self._pointer
+        if pointer is None:
+            return False
+        uploads = self._uploads
+        return bool(self._held) or want_write(pointer) != 0 or (uploads is not None and uploads.waiting)
+
+    @property
+    def finished(self) -> bool:
+        """There is nothing more to receive or to send: the connection can be closed."""
+        return not self.want_read and not self.want_write
+
+    # The connection
+
+    def ping(self) -> None:
+        """Queue a PING (RFC 9113 section 6.7); :attr:`pings_answered` counts the answers."""
+        if self._pointer is not None and not self._over:
+            check(submit_ping(self._pointer, NGHTTP2_FLAG_NONE, None), "queueing PING")
+
+    def terminate(self, error_code: int = NGHTTP2_NO_ERROR) -> None:
+        """Queue GOAWAY, and give up what is under way.
+
+        :param error_code: RFC 9113 section 7.
+        """
+        if self._pointer is not None and not self._over:
+            terminate_session(self._pointer, error_code)
+        self._end(lambda _: RequestAbortedError("the connection was closed from this side"))
+        self._settle()
+
+    def connection_lost(self, error: HttpClientError) -> None:
+        """Fail every request that isn't over, because the connection is.
+
+        :param error: the reason. A request that was never sent gets another, which says so; and where the server has
+            said before why it would end the connection, that is the reason.
+        """
+        code, text = self._going
+        unsent = self._unsent()
+
+        def failure(stream_id: int) -> HttpClientError:
+            if stream_id in unsent:
+                own: HttpClientError = explain.not_sent("the connection was lost")
+            elif code != NGHTTP2_NO_ERROR:
+                own = explain.closed_by_peer(code, text)
+            else:
+                return error
+            own.__cause__ = error
+            return own
+
+        self._end(failure)
+        self._settle()
+
+    def close(self) -> None:
+        """Free the session; what is under way fails. May be called again.
+
+        Delphi: Grijjy.Http.TgoHttpClient.Destroy
+
+        Differs from Delphi: the session is freed, not only terminated.
+        """
+        self._end(lambda _: RequestAbortedError("the connection was closed from this side"))
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            nghttp2_session_del(pointer)
+        self._uploads = None
+        self._held = b""
+        self._settle()
+
+    def __del__(self) -> None:
+        # The constructor may have failed before there was anything to free.
+        pointer = getattr(self, "_pointer", None)
+        if pointer is not None:
+            self._pointer = None
+            nghttp2_session_del(pointer)
+
+    # Frames out of the library
+
+    def _collect(self, pointer: c_void_p) -> bytearray:
+        """Take out the frames that can be sent."""
+        place, reference, view, view_address = self._place, self._place_reference, self._frame_view, self._frame_address
+        out = bytearray()
+        last = 0
+        size = mem_send(pointer, reference)
+        while size > 0:
+            address = place.value
+            if size > _FRAME_VIEW:
+                out += string_at(address or 0, size)
+                if len(out) > _SEND_SIZE:
+                    return out
+            else:
+                if address != view_address:
+                    view_address = self._frame_address = address or 0
+                    # Nobody looks at what is behind the frame.
+                    view = self._frame_view = memoryview((c_char * _FRAME_VIEW).from_address(view_address)).cast("B")
+                out += view[:size]
+            last = size
+            size = mem_send(pointer, reference)
+        if size < 0:
+            self._library_failed(size)
+        elif last and out[3 - last] == NGHTTP2_GOAWAY:
+            # The library sends GOAWAY only to end the connection, and nothing after it.
+            self._goaway_sent(bytes(out[-last:]))
+        return out
+
+    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads) -> bytearray:
+        """Take out frames, and read on in the bodies that they have room for."""
+        failures = self._callbacks.failures
+        out = bytearray()
+        self._feed(pointer, uploads)
+        while True:
+            out += call_into_python(self._collect, failures, pointer)
+            if failures:
+                raise failures.pop()
+            if self._over or len(out) > _SEND_SIZE or not self._feed(pointer, uploads):
+                return out
+
+    def _feed(self, pointer: c_void_p, uploads: Uploads) -> bool:
+        """Read on in the bodies whose last piece is sent, and end those that are at their end.
+
+        :return: the library has more to send now.
+        """
+        fed = False
+        for upload in uploads.take_hungry():
+            try:
+                if upload.refill():
+                    fed = True
+                    if upload.deferred:
+                        upload.deferred = False
+                        resume_data(pointer, upload.stream_id)
+            except BaseException as error:
+                self._body_failed(upload, error)
+        for upload in uploads.take_ended():
+            try:
+                fields = field_array(wire_fields(upload.trailers))
+                submit_trailer(pointer, upload.stream_id, fields, len(fields))
+                fed = True
+            except BaseException as error:
+                self._body_failed(upload, error)
+        return fed
+
+    def _body_failed(self, upload: Upload, error: BaseException) -> None:
+        """End the stream of a request whose body could not be read."""
+        failure: HttpClientError
+        if isinstance(error, HttpClientError):
+            failure = error
+        else:
+            failure = BodyError(f"reading the request body raised {error!r}")
+            failure.__cause__ = error
+        self._fail_stream(upload.stream_id, failure)
+        if not isinstance(error, Exception):
+            self._pending_error = error

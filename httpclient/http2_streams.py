@@ -1,0 +1,441 @@
+"""The streams of one HTTP/2 connection: from the notes of the callbacks to the calls of sinks.
+
+Here is what happens to a request from the moment it has a number: its response arrives (RFC 9113 section 8.1), is
+counted against the windows (section 5.2), and ends in one of many ways (section 5.4). :mod:`.http2` moves the bytes.
+"""
+
+from __future__ import annotations
+
+from nghttp2_api.constants import (
+    NGHTTP2_CANCEL,
+    NGHTTP2_ENHANCE_YOUR_CALM,
+    NGHTTP2_FLAG_ACK,
+    NGHTTP2_FLAG_END_STREAM,
+    NGHTTP2_FLAG_NONE,
+    NGHTTP2_HEADERS,
+    NGHTTP2_INTERNAL_ERROR,
+    NGHTTP2_MAX_WINDOW_SIZE,
+    NGHTTP2_NO_ERROR,
+    NGHTTP2_PING,
+    NGHTTP2_REFUSED_STREAM,
+    NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+)
+
+from . import http2_errors as explain
+from .errors import Http2StreamError, HttpClientError, RequestAbortedError
+from .head import ResponseHead
+from .http2_callbacks import (
+    EVENT_CLOSED,
+    EVENT_DATA,
+    EVENT_END,
+    EVENT_GOAWAY,
+    EVENT_HEADERS,
+    EVENT_INVALID,
+    EVENT_NOT_SENT,
+    EVENT_PUSH,
+    EVENT_RESET,
+    EVENT_SETTINGS,
+    EVENT_TOO_MANY_FIELDS,
+    SessionCallbacks,
+)
+from .http2_limits import FrameAllowance, header_list_exceeds
+from .http2_native import (
+    consume_connection,
+    consume_stream,
+    find_stream,
+    get_remote_settings,
+    submit_rst_stream,
+    terminate_session,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ctypes import c_void_p
+    from typing import Any, Protocol
+
+    from .http2_upload import Uploads
+
+    class Sink(Protocol):
+        """What is told about one response. Either ``on_end`` or ``on_failure`` is called, once and last."""
+
+        #: Data counts as taken when ``on_data`` returns; otherwise ``consume`` says how much was taken.
+        auto_consume: bool
+
+        def on_informational(self, head: ResponseHead) -> object: ...
+        def on_head(self, head: ResponseHead) -> object: ...
+        def on_data(self, view: memoryview) -> object: ...
+        def on_end(self, trailers: list[tuple[bytes, bytes]]) -> object: ...
+        def on_failure(self, error: HttpClientError) -> object: ...
+
+
+#: A frame that serves no response may come for so many bytes of bodies.
+_BODY_BYTES_PER_FRAME = 1024
+#: And so many for each piece of a request body.
+_FRAMES_PER_PIECE = 4
+
+_STATUS = {b"%d" % status: status for status in (200, 201, 204, 206, 301, 302, 304, 400, 401, 403, 404, 500, 502, 503)}
+
+
+class Stream:
+    """A request whose response isn't complete."""
+
+    __slots__ = ("informational", "sink", "unacknowledged")
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        #: Bytes that the sink has taken and the library hasn't been told of.
+        self.unacknowledged = 0
+        #: How many interim responses there were.
+        self.informational = 0
+
+
+class Http2Streams:
+    """What a session knows about its streams. Not used alone: :class:`httpclient.http2.Http2Session` completes it."""
+
+    __slots__ = (
+        "_allowance",
+        "_callbacks",
+        "_connection_step",
+        "_connection_unacknowledged",
+        "_dispatching",
+        "_going",
+        "_late_resets",
+        "_max_header_count",
+        "_max_header_list_size",
+        "_max_informational",
+        "_objections",
+        "_over",
+        "_pending_error",
+        "_pointer",
+        "_stream_step",
+        "_streams",
+        "_uploads",
+        "accepts_streams",
+        "goaway_received",
+        "last_stream_id",
+        "max_concurrent_streams",
+        "pings_answered",
+    )
+
+    def __init__(
+        self,
+        callbacks: SessionCallbacks,
+        pointer: c_void_p,
+        *,
+        max_header_list_size: int,
+        max_header_count: int,
+        stream_window: int,
+        connection_window: int,
+        max_concurrent_streams: int,
+        max_informational: int,
+        max_useless_frames: int,
+    ) -> None:
+        #: The library's session; ``None`` once it is freed.
+        self._pointer: c_void_p | None = pointer
+        self._callbacks = callbacks
+        self._streams: dict[int, Stream] = {}
+        self._uploads: Uploads | None = None
+        # The library sends WINDOW_UPDATE when half a window is used up. To tell it of each piece would be for nothing.
+        self._stream_step = stream_window // 8
+        self._connection_step = connection_window // 8
+        self._connection_unacknowledged = 0
+        self._max_header_list_size = max_header_list_size
+        self._max_header_count = max_header_count
+        self._max_informational = max_informational
+        self._allowance = FrameAllowance(max_useless_frames, max_useless_frames / 10)
+        self._dispatching = False
+        #: RST_STREAM that waits for the end of a header block: stream and code.
+        self._late_resets: list[tuple[int, int]] = []
+        #: Frames that the library didn't accept, by stream: its error code, the frame's type, and what it said.
+        self._objections: dict[int, tuple[int, int, str]] = {}
+        #: To be raised when everything has been told.
+        self._pending_error: BaseException | None = None
+        #: The peer's GOAWAY: code and text.
+        self._going = (NGHTTP2_NO_ERROR, "")
+        #: Nothing is received any more: the connection has failed, was lost, or was closed.
+        self._over = False
+        self.accepts_streams = True
+        self.goaway_received = False
+        self.last_stream_id = NGHTTP2_MAX_WINDOW_SIZE
+        self.max_concurrent_streams = max_concurrent_streams
+        self.pings_answered = 0
+
+    # From notes to sinks
+
+    def _dispatch(self, view: memoryview, base: int) -> None:
+        """Act on the notes of the callbacks.
+
+        :param view: the buffer that was received into.
+        :param base: its address.
+        """
+        events = self._callbacks.events
+        streams = self._streams
+        stream: Stream | None
+        body_bytes = 0
+        self._dispatching = True
+        # More may be added on the way: a sink may call data_to_send().
+        for kind, stream_id, a, b in events:
+            try:
+                if kind == EVENT_DATA:
+                    body_bytes += b
+                    stream = streams.get(stream_id)
+                    if stream is not None:
+                        offset = a - base
+                        sink = stream.sink
+                        sink.on_data(view[offset : offset + b])
+                        if sink.auto_consume:
+                            stream.unacknowledged += b
+                            if stream.unacknowledged >= self._stream_step:
+                                self._acknowledge(stream_id, stream)
+                elif kind == EVENT_HEADERS:
+                    stream = streams.get(stream_id)
+                    if stream is not None:
+                        self._on_headers(stream_id, stream, a, b)
+                elif kind == EVENT_END:
+                    stream = streams.pop(stream_id, None)
+                    if stream is not None:
+                        self._on_end(stream_id, stream, [])
+                else:
+                    self._on_other(kind, stream_id, a, b)
+            except BaseException as error:
+                self._sink_failed(stream_id, error)
+        events.clear()
+        self._dispatching = False
+        if body_bytes:
+            self._allowance.add(body_bytes / _BODY_BYTES_PER_FRAME)
+            self._connection_unacknowledged += body_bytes
+            if self._connection_unacknowledged >= self._connection_step and self._pointer is not None:
+                consume_connection(self._pointer, self._connection_unacknowledged)
+                self._connection_unacknowledged = 0
+
+    def _on_headers(
+        self, stream_id: int, stream: Stream, fields: list[tuple[bytes, bytes]], size_and_flags: int
+    ) -> None:
+        # The library has seen to it that :status comes first, that it is there in a response and not in trailers, and
+        # that nothing but the end follows trailers (RFC 9113 sections 8.1 and 8.3.2).
+        size = size_and_flags >> 8
+        if header_list_exceeds(fields, size, self._max_header_list_size):
+            self._fail_stream(
+                stream_id,
+                Http2StreamError(
+                    f"the header fields of the response are larger than {self._max_header_list_size} bytes",
+                    NGHTTP2_ENHANCE_YOUR_CALM,
+                ),
+            )
+            return
+        if not fields or fields[0][0] != b":status":
+            del self._streams[stream_id]
+            self._on_end(stream_id, stream, fields)
+            return
+        text = fields[0][1]
+        del fields[0]
+        status = _STATUS.get(text) or int(text)
+        head = ResponseHead(status, b"", "2", fields)
+        if status >= 200:
+            stream.sink.on_head(head)
+            if size_and_flags & NGHTTP2_FLAG_END_STREAM and self._streams.pop(stream_id, None) is not None:
+                self._on_end(stream_id, stream, [])
+            return
+        stream.informational += 1
+        if stream.informational > self._max_informational:
+            self._fail_stream(
+                stream_id,
+                Http2StreamError(
+                    f"the server sent more than {self._max_informational} interim responses (1xx) to one request",
+                    NGHTTP2_ENHANCE_YOUR_CALM,
+                ),
+            )
+            return
+        stream.sink.on_informational(head)
+
+    def _on_end(self, stream_id: int, stream: Stream, trailers: list[tuple[bytes, bytes]]) -> None:
+        uploads = self._uploads
+        if uploads is not None and uploads.has(stream_id):
+            # RFC 9113 section 8.1: the response is complete, and the rest of the request is of no use.
+            self._reset(stream_id, NGHTTP2_NO_ERROR)
+        stream.sink.on_end(trailers)
+
+    def _on_other(self, kind: int, stream_id: int, a: Any, b: Any) -> None:
+        """Act on what doesn't happen in a response that goes well."""
+        if kind == EVENT_RESET:
+            if stream_id in self._streams:
+                self._fail_stream(stream_id, explain.reset_by_peer(a), reset=False)
+            else:
+                self._count_useless("RST_STREAM")
+        elif kind == EVENT_CLOSED:
+            code, frame, text = self._objections.pop(stream_id, (0, -1, ""))
+            if stream_id in self._streams:
+                text = text or self._diagnosis()
+                failure = explain.invalid_from_peer(a, code, frame, text) if code else explain.closed_here(a, text)
+                self._fail_stream(stream_id, failure, reset=False)
+        elif kind == EVENT_INVALID:
+            self._objections[stream_id] = (a, b, self._diagnosis())
+        elif kind == EVENT_NOT_SENT:
+            if b == NGHTTP2_HEADERS:
+                self._fail_stream(stream_id, explain.not_sent(explain.library_text(a)), reset=False)
+        elif kind == EVENT_TOO_MANY_FIELDS:
+            self._fail_stream(
+                stream_id,
+                Http2StreamError(
+                    f"the response has more than {self._max_header_count} header fields", NGHTTP2_INTERNAL_ERROR
+                ),
+                reset=False,
+            )
+        elif kind == EVENT_GOAWAY:
+            self._on_goaway(stream_id, a, explain.peer_text(b))
+        elif kind == EVENT_SETTINGS:
+            if self._pointer is not None:
+                self.max_concurrent_streams = get_remote_settings(
+                    self._pointer, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS
+                )
+            self._count_useless("SETTINGS")
+        elif kind == EVENT_PUSH:
+            # Our SETTINGS forbid it, but the peer may not have seen them yet.
+            self._reset(stream_id, NGHTTP2_REFUSED_STREAM)
+            self._count_useless("PUSH_PROMISE")
+        elif a == NGHTTP2_PING and b & NGHTTP2_FLAG_ACK:
+            self.pings_answered += 1
+        else:
+            self._count_useless(explain.frame_name(a))
+
+    def _on_goaway(self, last_stream_id: int, code: int, text: str) -> None:
+        """The peer takes no more requests, and hasn't processed those above *last_stream_id* (RFC 9113 section 6.8)."""
+        self.accepts_streams = False
+        self.goaway_received = True
+        self.last_stream_id = last_stream_id
+        self._going = (code, text)
+        unsent = self._unsent()
+        for stream_id in sorted(self._streams):
+            if stream_id > last_stream_id or stream_id in unsent:
+                self._fail_stream(stream_id, explain.going_away(code, text, sent=stream_id not in unsent), reset=False)
+
+    # Windows
+
+    def _acknowledge(self, stream_id: int, stream: Stream) -> None:
+        """Tell the library what a stream's sink has taken."""
+        if self._pointer is not None:
+            consume_stream(self._pointer, stream_id, stream.unacknowledged)
+        stream.unacknowledged = 0
+
+    # Ends
+
+    def _reset(self, stream_id: int, code: int) -> None:
+        """Send RST_STREAM for a stream that is no longer in the table."""
+        if self._uploads is not None:
+            self._uploads.remove(stream_id)
+        if self._pointer is None or self._over:
+            return
+        if self._callbacks.fields:
+            # A header block has arrived in part. If it is this stream's, the library would go on with its fields and
+            # never say that they are complete, and they would become part of the next block.
+            self._late_resets.append((stream_id, code))
+        else:
+            submit_rst_stream(self._pointer, NGHTTP2_FLAG_NONE, stream_id, code)
+
+    def _send_late_resets(self) -> None:
+        late = self._late_resets
+        if late and not self._callbacks.fields:
+            self._late_resets = []
+            for stream_id, code in late:
+                self._reset(stream_id, code)
+
+    def _fail_stream(self, stream_id: int, error: HttpClientError, *, reset: bool = True) -> None:
+        """End a stream with an error, if it isn't over.
+
+        :param reset: tell the peer, with the code of *error*.
+        """
+        stream = self._streams.pop(stream_id, None)
+        if stream is None:
+            return
+        if reset:
+            self._reset(stream_id, getattr(error, "error_code", NGHTTP2_CANCEL))
+        elif self._uploads is not None:
+            self._uploads.remove(stream_id)
+        try:
+            stream.sink.on_failure(error)
+        except BaseException as failure:
+            self._pending_error = failure
+
+    def _sink_failed(self, stream_id: int, error: BaseException) -> None:
+        """End the stream of a sink that has raised."""
+        if stream_id in self._streams and isinstance(error, Exception):
+            failure: HttpClientError = error  # type: ignore[assignment]
+            if not isinstance(error, HttpClientError):
+                failure = RequestAbortedError(f"what was to handle the response raised {error!r}")
+                failure.__cause__ = error
+            self._fail_stream(stream_id, failure)
+            return
+        aborted = RequestAbortedError(f"handling the response was interrupted by {type(error).__name__}")
+        aborted.__cause__ = error
+        self._fail_stream(stream_id, aborted)
+        self._pending_error = error
+
+    def _end(self, failure: Callable[[int], HttpClientError]) -> None:
+        """Take no more streams, and fail all that aren't over.
+
+        :param failure: makes the error for a stream.
+        """
+        self._over = True
+        self.accepts_streams = False
+        for stream_id in sorted(self._streams):
+            self._fail_stream(stream_id, failure(stream_id), reset=False)
+
+    def _fail_connection(self, make_error: Callable[[], HttpClientError], code: int) -> None:
+        """Give the connection up for the peer's fault or the library's, and tell the peer with GOAWAY."""
+        if not self._over:
+            if self._pointer is not None:
+                terminate_session(self._pointer, code)
+            self._end(lambda _: make_error())
+
+    def _count_useless(self, what: str) -> None:
+        """Count a frame that serves no response; one too many ends the connection."""
+        uploads = self._uploads
+        if uploads is not None and uploads.given:
+            self._allowance.add(uploads.given * _FRAMES_PER_PIECE)
+            uploads.given = 0
+        if not self._allowance.spend():
+            self._fail_connection(lambda: explain.flooding(f"the last one was {what}"), NGHTTP2_ENHANCE_YOUR_CALM)
+
+    def _goaway_sent(self, frame: bytes) -> None:
+        """The library has ended the connection: because we said so, or because the peer broke the rules."""
+        if not self._over:
+            code = int.from_bytes(frame[13:17], "big")
+            reason = explain.peer_text(frame[17:]) or self._diagnosis()
+            self._end(lambda _: explain.connection_failure(code, reason))
+
+    def _library_failed(self, result: int) -> None:
+        """A function of the library has returned an error after which it can't go on."""
+        diagnosis = self._diagnosis()
+        code = explain.fatal_failure(result, diagnosis).error_code
+        self._fail_connection(lambda: explain.fatal_failure(result, diagnosis), code)
+
+    def _interrupted(self, error: BaseException) -> None:
+        """An exception has struck where notes or bytes got lost, so that the connection can't go on."""
+        self._callbacks.events.clear()
+        self._dispatching = False
+
+        def failure() -> HttpClientError:
+            broken = explain.connection_failure(NGHTTP2_INTERNAL_ERROR, f"interrupted by {type(error).__name__}")
+            broken.__cause__ = error
+            return broken
+
+        self._fail_connection(failure, NGHTTP2_INTERNAL_ERROR)
+
+    def _settle(self) -> None:
+        """Raise what could not be raised while other streams had to be told something."""
+        error, self._pending_error = self._pending_error, None
+        if error is not None:
+            raise error
+
+    def _unsent(self) -> set[int]:
+        """Return the streams that the library hasn't opened: their requests are still here."""
+        pointer = self._pointer
+        if pointer is None:
+            return set()
+        return {stream_id for stream_id in self._streams if not find_stream(pointer, stream_id)}
+
+    def _diagnosis(self) -> str:
+        """Return what the library last said about a mistake of the peer, once."""
+        diagnosis = self._callbacks.diagnosis
+        return diagnosis.pop() if diagnosis else ""

@@ -1,0 +1,114 @@
+"""The manager of clients: it frees clients that are done, and lets clients share connections.
+
+Delphi: Grijjy.Http.TgoHttpClientManager
+"""
+
+from __future__ import annotations
+
+import threading
+
+from socketpool import TgoClientSocketManager
+
+from .errors import ClientClosedError
+from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .client import TgoHttpClient
+
+
+class TgoHttpClientManager:
+    """Frees clients once their requests are over, and holds the connections of clients that are made with it.
+
+    All methods may be called from any thread. A manager is a context manager; leaving it closes it.
+
+    :param workers: worker threads for the connections; 0 for the default.
+    :param max_connections_per_origin: connections to one scheme, host and port.
+    :param keep_alive_expiry: seconds after which an unused connection is closed.
+
+    Differs from Delphi: nothing looks through lists every few milliseconds; each client says when it is done.
+    Delphi: Grijjy.Http.TgoHttpClientManager
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 0,
+        max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
+        keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
+    ) -> None:
+        self._workers = workers
+        self._max_connections_per_origin = max_connections_per_origin
+        self._keep_alive_expiry = keep_alive_expiry
+        self._lock = threading.Lock()
+        self._closed = False
+        self._socket_manager: TgoClientSocketManager | None = None
+        self._pools: dict[object, ConnectionPool] = {}
+        self._released: set[TgoHttpClient] = set()
+
+    def release(self, http_client: TgoHttpClient) -> None:
+        """Close a client as soon as its non-blocking requests are over; each ends by its own time limits at the
+        latest. The caller needn't keep the client.
+
+        Delphi: Grijjy.Http.TgoHttpClientManager.Release
+        """
+        with self._lock:
+            self._released = {client for client in self._released if not client.closed}
+            if not self._closed:
+                self._released.add(http_client)
+        http_client.close_when_idle()
+        if http_client.closed or self._closed:
+            http_client.close()
+            with self._lock:
+                self._released.discard(http_client)
+
+    def pool(self, http2: bool | None, tls_options: dict[str, object]) -> ConnectionPool:
+        """Return the connections that clients with these options share.
+
+        :raises ClientClosedError: the manager has been closed.
+        """
+        key = http2, tuple(sorted((name, repr(value)) for name, value in tls_options.items()))
+        with self._lock:
+            if self._closed:
+                raise ClientClosedError("the client manager is closed")
+            if self._socket_manager is None:
+                self._socket_manager = TgoClientSocketManager(workers=self._workers)
+            pool = self._pools.get(key)
+            if pool is None:
+                pool = self._pools[key] = ConnectionPool(
+                    self._socket_manager,
+                    http2,
+                    tls_options,
+                    max_connections_per_origin=self._max_connections_per_origin,
+                    keep_alive_expiry=self._keep_alive_expiry,
+                )
+            return pool
+
+    def close(self) -> None:
+        """Close all released clients and shared connections; requests under way end with an error.
+
+        Delphi: Grijjy.Http.TgoHttpClientManager.Destroy
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            released, self._released = self._released, set()
+            pools, self._pools = self._pools, {}
+            socket_manager, self._socket_manager = self._socket_manager, None
+        for client in released:
+            client.close()
+        for pool in pools.values():
+            pool.close()
+        if socket_manager is not None:
+            socket_manager.close()
+
+    def __enter__(self) -> TgoHttpClientManager:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+#: The manager that programs use which don't make their own. Delphi: Grijjy.Http.HttpClientManager
+HttpClientManager = TgoHttpClientManager()

@@ -1,0 +1,188 @@
+"""The connections of one client, or of several that share a manager, by origin.
+
+No Delphi origin: each client of the original held one connection.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+
+from .errors import ClientClosedError
+from .origin import ALPN_PROTOCOLS, Origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from openssl_api import TlsContext
+    from socketpool import TgoClientSocketManager, Timer, TSocketPoolWorker
+
+    from .errors import HttpClientError
+    from .exchange import Exchange
+    from .http1_response import Http1Limits
+    from .uri import TgoURI
+
+#: Seconds for which a connection must have been idle before a worker watches it: registering it costs system calls
+#: that a connection in constant use would pay for every request.
+SETTLED = 1.0
+
+#: Seconds after which an idle connection is closed.
+KEEP_ALIVE_EXPIRY = 60.0
+
+#: How many connections one origin gets; more requests than that wait.
+MAX_CONNECTIONS_PER_ORIGIN = 100
+
+_pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
+
+
+class ConnectionPool:
+    """Connections by origin. All methods may be called from any thread.
+
+    :param socket_manager: whose workers serve the connections.
+    :param http2: ``True`` for HTTP/2 only, ``False`` for HTTP/1.1 only, ``None`` to negotiate.
+    :param tls_options: keyword arguments for ``openssl_api.TlsContext``.
+    """
+
+    __slots__ = (
+        "__weakref__", "_closed", "_lock", "_origins", "_timer", "_tls_context", "_tls_options", "_watcher", "_watching", "http2",
+        "keep_alive_expiry", "limits", "max_connections_per_origin", "socket_manager",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        socket_manager: TgoClientSocketManager,
+        http2: bool | None,
+        tls_options: dict[str, object],
+        *,
+        max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
+        keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
+    ) -> None:
+        self.socket_manager = socket_manager
+        self.http2 = http2
+        self.max_connections_per_origin = max_connections_per_origin
+        self.keep_alive_expiry = keep_alive_expiry
+        self.limits: Http1Limits | None = None
+        self._tls_options = tls_options
+        self._tls_context: TlsContext | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self._origins: dict[str, Origin] = {}
+        self._watching = False
+        self._watcher: TSocketPoolWorker | None = None
+        self._timer: Timer | None = None
+        _pools.add(self)
+
+    def origin(self, uri: TgoURI) -> Origin:
+        """Return the connections to the origin of a URL.
+
+        :raises ClientClosedError: the pool has been closed.
+        """
+        origin = self._origins.get(uri.origin)
+        if origin is None:
+            with self._lock:
+                if self._closed:
+                    raise ClientClosedError("the client is closed")
+                origin = self._origins.get(uri.origin)
+                if origin is None:
+                    origin = self._origins[uri.origin] = Origin(self, uri)
+        return origin
+
+    def run(self, exchange: Exchange, fresh: bool = False) -> None:
+        """Carry an exchange out in the calling thread; see :meth:`Origin.run`."""
+        self.origin(exchange.request.uri).run(exchange, fresh)
+
+    def submit(self, exchange: Exchange) -> None:
+        """Carry an exchange out by a worker; see :meth:`Origin.submit`."""
+        self.origin(exchange.request.uri).submit(exchange)
+
+    def withdraw(self, exchange: Exchange, error: HttpClientError) -> None:
+        """Give up a non-blocking exchange that has no connection yet; see :meth:`Origin.withdraw`."""
+        origin = self._origins.get(exchange.request.uri.origin)
+        if origin is not None:
+            origin.withdraw(exchange, error)
+
+    def tls_context(self) -> TlsContext:
+        """Return what every TLS connection of the pool shares, made when the first one needs it."""
+        context = self._tls_context
+        if context is None:
+            from openssl_api import TlsContext
+
+            context = TlsContext(alpn=ALPN_PROTOCOLS[self.http2], **self._tls_options)  # type: ignore[arg-type]
+            self._tls_context = context
+        return context
+
+    # Idle connections
+
+    def watch_idle(self) -> None:
+        """A connection has become idle that no worker watches: have a look after it soon."""
+        if self._watching or self._closed:
+            return
+        self._watching = True
+        try:
+            if self._watcher is None:
+                self._watcher = self.socket_manager.choose_worker()
+            self._watcher.call_soon(self._watch_in, SETTLED)
+        except (OSError, RuntimeError):
+            self._watching = False
+
+    def _watch_in(self, seconds: float) -> None:
+        """Set the one timer, unless it goes off early enough. From here on in the watcher's thread."""
+        when = time.monotonic() + seconds
+        timer, watcher = self._timer, self._watcher
+        if watcher is None or self._closed or (timer is not None and timer.when <= when):
+            return
+        if timer is not None:
+            timer.cancel()
+        # Weakly, so that a client nobody holds any more is not kept alive by its own timer.
+        reference = weakref.ref(self)
+
+        def look() -> None:
+            pool = reference()
+            if pool is not None:
+                pool._watch(watcher)
+
+        self._timer = watcher.call_at(when, look)
+
+    def _watch(self, worker: TSocketPoolWorker) -> None:
+        self._timer = None
+        # Whoever becomes idle from here on asks for another look.
+        self._watching = False
+        now = time.monotonic()
+        again = 0.0
+        for origin in list(self._origins.values()):
+            wait = origin.watch(worker, now, SETTLED, self.keep_alive_expiry)
+            if wait:
+                again = min(again, wait) if again else wait
+        if again:
+            self._watch_in(again)
+
+    def close(self) -> None:
+        """End everything: idle connections at once, requests under way and waiting ones with an error."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            origins = list(self._origins.values())
+            self._origins.clear()
+        for origin in origins:
+            origin.close()
+        context, self._tls_context = self._tls_context, None
+        if context is not None:
+            context.close()
+
+    def abandon_after_fork(self) -> None:
+        """In a forked child: forget the connections, which are the parent's."""
+        self._lock = threading.Lock()
+        self._watching = False
+        self._watcher = self._timer = None
+        for origin in self._origins.values():
+            origin.abandon_after_fork()
+
+
+def _after_fork_in_child() -> None:
+    for pool in list(_pools):
+        pool.abandon_after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,76 @@
+"""A request, ready to go over either protocol.
+
+No Delphi origin; stands for the original's ``TgoHttpClient.CreateRequest``, which wrote into the client's own fields.
+"""
+
+from __future__ import annotations
+
+from .http1_request import build_head
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .body import Body
+    from .uri import TgoURI
+
+#: RFC 9110 section 9.2.2: sending these twice does what sending them once does.
+IDEMPOTENT_METHODS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
+
+
+class Request:
+    """Method, target, fields, body and limits of one request; not changed once it is made.
+
+    :param method: in capitals where it is one of HTTP's own.
+    :param uri: the parsed URL.
+    :param fields: header fields in order, with ``Host`` and the framing of the body.
+    :param body: what to send, or ``None``.
+    :param connect_timeout: seconds for lookup, TCP and TLS together.
+    :param recv_timeout: seconds of silence after which the peer is given up.
+    :param deadline: when everything must be over, in ``time.monotonic()`` seconds; 0 for no limit.
+    """
+
+    __slots__ = (
+        "body", "chunked", "connect_timeout", "deadline", "fields", "method", "recv_timeout", "uri", "_head",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        method: str,
+        uri: TgoURI,
+        fields: list[tuple[str, str]],
+        body: Body | None,
+        connect_timeout: float,
+        recv_timeout: float,
+        deadline: float,
+        head: bytes = b"",
+    ) -> None:
+        self.method = method
+        self.uri = uri
+        self.fields = fields
+        self.body = body
+        self.connect_timeout = connect_timeout
+        self.recv_timeout = recv_timeout
+        self.deadline = deadline
+        self._head = head
+
+    @property
+    def idempotent(self) -> bool:
+        """Sending it twice does what sending it once does (RFC 9110 section 9.2.2)."""
+        return self.method in IDEMPOTENT_METHODS
+
+    @property
+    def repeatable(self) -> bool:
+        """Its body, if it has one, can be sent again."""
+        return self.body is None or self.body.repeatable
+
+    def http1_head(self) -> bytes:
+        """The head as HTTP/1.1 sends it, built once.
+
+        :raises InvalidRequestError: the method or a field may not be sent.
+        """
+        head = self._head
+        if not head:
+            head = self._head = build_head(self.method, self.uri.target, self.fields)
+        return head
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.uri.origin}>"

@@ -1,0 +1,259 @@
+"""What a request returns.
+
+No Delphi origin: the original leaves the result in properties of the client.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from .exchange import Exchange
+    from .head import ResponseHead
+    from .headers import TgoHttpHeaders
+    from .request import Request
+
+
+class HttpResponse:
+    """Status, header fields and body of a response.
+
+    Made by :class:`TgoHttpClient`. From its request methods it comes with the body read; from
+    :meth:`TgoHttpClient.stream` the body is still to be read, and the response must be closed: use it in a ``with``
+    statement. For one thread at a time.
+
+    :ivar status_code: RFC 9110 section 15.
+    :ivar history: the responses that led here: redirects followed and challenges answered, oldest first.
+    :ivar elapsed: seconds from the call to the end of the response (of its head, for a stream), attempts and
+        redirects included.
+    """
+
+    __slots__ = (
+        "_content", "_encoding", "_exchange", "_headers", "_head", "_peer", "_reader", "_request", "_text",
+        "elapsed", "history", "status_code",
+    )  # fmt: skip
+
+    def __init__(self, exchange: Exchange, reader: StreamReader | None = None) -> None:
+        head = exchange.head
+        assert head is not None
+        self._head: ResponseHead = head
+        self._request: Request = exchange.request
+        self._exchange = exchange
+        self._reader = reader
+        self._headers: TgoHttpHeaders | None = None
+        self._content: bytes | None = None
+        self._text: str | None = None
+        self._encoding: str | None = None
+        self.status_code = head.status
+        self.history: list[HttpResponse] | tuple[()] = ()
+        self.elapsed = 0.0
+
+    # The head
+
+    @property
+    def headers(self) -> TgoHttpHeaders:
+        """The header fields, in order, repeated ones kept."""
+        headers = self._headers
+        if headers is None:
+            from .headers import TgoHttpHeaders
+
+            headers = self._headers = TgoHttpHeaders.from_fields(self._head.fields)
+        return headers
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase; HTTP/2 has none, so the usual one stands in."""
+        reason = self._head.reason
+        if reason:
+            return reason.decode("latin-1")
+        from .status import REASONS
+
+        return REASONS.get(self.status_code, "")
+
+    @property
+    def http_version(self) -> str:
+        """``"1.0"``, ``"1.1"`` or ``"2"``."""
+        return self._head.version
+
+    @property
+    def url(self) -> str:
+        """The URL that this is the response of: after redirects, the last one."""
+        return self._request.uri.to_string()
+
+    @property
+    def method(self) -> str:
+        """The method of the request that this is the response of."""
+        return self._request.method
+
+    @property
+    def ok(self) -> bool:
+        """The status is below 400."""
+        return self.status_code < 400
+
+    @property
+    def is_redirect(self) -> bool:
+        """The status asks for another request, and a Location says where."""
+        return self.status_code in (301, 302, 303, 307, 308) and self._head.get(b"location") is not None
+
+    @property
+    def peer(self) -> str:
+        """The address and port of the server."""
+        return self._exchange.peer
+
+    @property
+    def request(self) -> Request:
+        """The request that this is the response of, as it was sent."""
+        return self._request
+
+    @property
+    def tls_description(self) -> str:
+        """TLS version, cipher and ALPN protocol, as in ``TLSv1.3, TLS_AES_256_GCM_SHA384, h2``; empty without TLS."""
+        return self._exchange.tls_description
+
+    @property
+    def trailers(self) -> list[tuple[str, str]]:
+        """Trailer fields (RFC 9110 section 6.5); there once the body has been read."""
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._exchange.trailers or ()]
+
+    def raise_for_status(self) -> HttpResponse:
+        """Return the response itself, or raise where the status is 400 or above.
+
+        :raises HttpStatusError: it is.
+        """
+        if self.status_code >= 400:
+            from .errors import HttpStatusError
+
+            raise HttpStatusError(self)
+        return self
+
+    # The body
+
+    @property
+    def content(self) -> bytes:
+        """The whole body. For a stream, reads what is left of it.
+
+        :raises HttpClientError: the rest could not be read.
+        :raises BodyError: parts of the stream have been given out already.
+        """
+        content = self._content
+        if content is None:
+            content = self._content = self._read_all() if self._reader is not None else self._exchange.body()
+        return content
+
+    def _read_all(self) -> bytes:
+        return b"".join(self.iter_bytes())
+
+    @property
+    def charset(self) -> str:
+        """The ``charset`` parameter of Content-Type in lower case; empty where there is none."""
+        from .charset import content_charset
+
+        return content_charset(self._head.get(b"content-type", b"") or b"")
+
+    @property
+    def encoding(self) -> str:
+        """What :attr:`text` decodes with: the charset that the response names, or UTF-8. May be set."""
+        return self._encoding or self.charset or "utf-8"
+
+    @encoding.setter
+    def encoding(self, value: str) -> None:
+        self._encoding = value
+        self._text = None
+
+    @property
+    def text(self) -> str:
+        """The body as text: by byte order mark, the charset of Content-Type, or UTF-8; bad bytes become U+FFFD."""
+        text = self._text
+        if text is None:
+            from .charset import decode_text
+
+            text = self._text = decode_text(self.content, self._encoding or self.charset)
+        return text
+
+    def json(self, **options: Any) -> Any:
+        """Parse the body as JSON (RFC 8259: UTF-8, -16 or -32 is found out).
+
+        :param options: for ``json.loads``.
+        :raises ValueError: it isn't JSON.
+        """
+        import json
+
+        return json.loads(self.content, **options)
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yield the body in the pieces in which it arrives; for a stream, nothing is read ahead of the loop.
+
+        :raises HttpClientError: it could not be read to its end.
+        :raises BodyError: the stream has been read or closed already.
+        """
+        if self._content is not None:
+            yield self._content
+        elif self._reader is None:
+            yield self.content
+        else:
+            yield from self._reader.pieces()
+
+    def iter_lines(self) -> Iterator[str]:
+        """Yield the body line by line, without line ends, decoded like :attr:`text`."""
+        import codecs
+
+        decoder = codecs.getincrementaldecoder(self.encoding)(errors="replace")
+        rest = ""
+        for piece in self.iter_bytes():
+            rest += decoder.decode(piece)
+            *lines, rest = rest.split("\n")
+            for line in lines:
+                yield line.removesuffix("\r")
+        rest += decoder.decode(b"", final=True)
+        if rest:
+            yield rest
+
+    def close(self) -> None:
+        """Give up what hasn't been read of a stream. Nothing to do for other responses."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def __enter__(self) -> HttpResponse:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<HttpResponse [{self.status_code}]>"
+
+
+class StreamReader:
+    """Pulls a body piece by piece.
+
+    :param next_piece: returns the next bytes, ``b""`` at the end.
+    :param close: called once, at the end or when the rest is given up.
+    """
+
+    __slots__ = ("_close", "_next_piece", "_started")
+
+    def __init__(self, next_piece: Callable[[], bytes], close: Callable[[], object]) -> None:
+        self._next_piece: Callable[[], bytes] | None = next_piece
+        self._close = close
+        self._started = False
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what arrives, to the end."""
+        if self._next_piece is None or self._started:
+            from .errors import BodyError
+
+            raise BodyError("the body of this response has been read or closed already")
+        self._started = True
+        while (next_piece := self._next_piece) is not None:
+            piece = next_piece()
+            if not piece:
+                self.close()
+                return
+            yield piece
+
+    def close(self) -> None:
+        """Give up the rest."""
+        if self._next_piece is not None:
+            self._next_piece = None
+            self._close()

@@ -1,0 +1,129 @@
+"""What a client says in every request: the settings that the original has as properties.
+
+Each setting takes effect with the next request; requests under way keep what they were made with.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .headers import TgoHttpHeaders
+
+#: What a client calls itself where nothing else is said (RFC 9110 section 10.1.5).
+DEFAULT_USER_AGENT = "scalable-client-sockets/0.1.0"
+
+
+class RequestSettings:
+    """The settings of a client that become header fields and body of its requests.
+
+    :ivar settings_version: changes with every change here, so that what was made from the settings can be kept.
+    """
+
+    def __init__(self) -> None:
+        from .headers import TgoHttpHeaders
+
+        self._settings_version = 0
+        self._authorization = ""
+        self._content_type = ""
+        self._cookies: list[str] = []
+        self._password = ""
+        self._range = ""
+        self._request_headers: TgoHttpHeaders = TgoHttpHeaders()
+        self._user_agent = DEFAULT_USER_AGENT
+        self._user_name = ""
+        #: Text to send as the body of the next requests, as UTF-8; wins over :attr:`request_data`.
+        #: Delphi: Grijjy.Http.TgoHttpClient.RequestBody
+        self.request_body = ""
+        #: Bytes to send as the body of the next requests. Delphi: Grijjy.Http.TgoHttpClient.RequestData
+        self.request_data = b""
+
+    @property
+    def settings_version(self) -> int:
+        """Changes with every change of a setting."""
+        return self._settings_version + self._request_headers.version
+
+    @property
+    def request_headers(self) -> TgoHttpHeaders:
+        """Header fields for every request; they win over the fields that other settings make.
+
+        Delphi: Grijjy.Http.TgoHttpClient.RequestHeaders
+        """
+        return self._request_headers
+
+    @property
+    def cookies(self) -> list[str]:
+        """Cookies to send, each as ``name=value``.
+
+        Delphi: Grijjy.Http.TgoHttpClient.Cookies
+        """
+        # What is handed out can be changed without a word.
+        self._settings_version += 1
+        return self._cookies
+
+    @cookies.setter
+    def cookies(self, value: list[str]) -> None:
+        self._settings_version += 1
+        self._cookies = list(value)
+
+    @property
+    def user_name(self) -> str:
+        """The user for Basic authentication; a URL's own goes first. Delphi: Grijjy.Http.TgoHttpClient.UserName"""
+        return self._user_name
+
+    @user_name.setter
+    def user_name(self, value: str) -> None:
+        self._settings_version += 1
+        self._user_name = value
+
+    @property
+    def password(self) -> str:
+        """The password for Basic authentication. Delphi: Grijjy.Http.TgoHttpClient.Password"""
+        return self._password
+
+    @password.setter
+    def password(self, value: str) -> None:
+        self._settings_version += 1
+        self._password = value
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of requests with a body. Delphi: Grijjy.Http.TgoHttpClient.ContentType"""
+        return self._content_type
+
+    @content_type.setter
+    def content_type(self, value: str) -> None:
+        self._settings_version += 1
+        self._content_type = value
+
+    @property
+    def user_agent(self) -> str:
+        """What the client calls itself; empty to send nothing. Delphi: Grijjy.Http.TgoHttpClient.UserAgent"""
+        return self._user_agent
+
+    @user_agent.setter
+    def user_agent(self, value: str) -> None:
+        self._settings_version += 1
+        self._user_agent = value
+
+    @property
+    def range(self) -> str:
+        """The Range to ask for, as in ``bytes=0-499``. Delphi: Grijjy.Http.TgoHttpClient.Range"""
+        return self._range
+
+    @range.setter
+    def range(self, value: str) -> None:
+        self._settings_version += 1
+        self._range = value
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization to send, as in ``Bearer ...``; a user name goes first.
+
+        Delphi: Grijjy.Http.TgoHttpClient.Authorization
+        """
+        return self._authorization
+
+    @authorization.setter
+    def authorization(self, value: str) -> None:
+        self._settings_version += 1
+        self._authorization = value

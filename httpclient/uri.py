@@ -1,0 +1,485 @@
+"""URLs: parsing, resolving and writing (RFC 3986), and what HTTP makes of them (RFC 9110 section 4.2).
+
+What people paste is put into the form that RFC 3986 wants: spaces and letters outside ASCII are percent-encoded, and
+internationalised host names become what the name system knows. What could be read in two ways is refused with an
+:class:`InvalidUrlError` that says why; so is every control character, which has no business in a URL but to
+smuggle something into a request.
+
+Delphi: Grijjy.Uri
+"""
+
+from __future__ import annotations
+
+import re
+
+from .errors import InvalidUrlError, without_credentials
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
+
+# RFC 3986 section 3.1, and Appendix B for the rest. A prefix that can't be a scheme belongs to the path.
+_split = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.-]*+):)?(?://([^/?#]*+))?([^?#]*+)(?:\?([^#]*+))?(?:#(.*+))?", re.S
+).fullmatch
+_find_control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
+
+# What may stand unencoded in each part (RFC 3986 sections 3.2.1 to 3.5), and a percent sign that encodes something.
+_UNRESERVED = r"A-Za-z0-9\-._~!$&'()*+,;="
+_PERCENT = r"|%(?![0-9A-Fa-f]{2})"
+_odd_in_user_info = re.compile(rf"[^{_UNRESERVED}:%]{_PERCENT}")
+_odd_in_path = re.compile(rf"[^{_UNRESERVED}:@/%]{_PERCENT}")
+_odd_in_query = re.compile(rf"[^{_UNRESERVED}:@/?%]{_PERCENT}")
+# For user name and password by themselves, where a colon or a percent sign is data.
+_odd_in_name = re.compile(rf"[^{_UNRESERVED}]")
+_match_name = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=]*+").fullmatch
+
+_CACHE_LIMIT = 1024
+_CACHED_LENGTH = 2048
+_cache: dict[str, TgoURI] = {}
+
+
+def parse(url: str) -> TgoURI:
+    """Parse a URL; a URL that was parsed before costs a look-up.
+
+    :return: a parsed URL that may be shared, and therefore can't be changed.
+    :raises InvalidUrlError: it isn't a URL.
+    """
+    uri = _cache.get(url)
+    if uri is None:
+        uri = TgoURI(url)
+        object.__setattr__(uri, "_shared", True)
+        # Credentials aren't kept longer than their user keeps them.
+        if len(url) <= _CACHED_LENGTH and not uri.username and not uri.password:
+            if len(_cache) >= _CACHE_LIMIT:
+                _cache.clear()
+            _cache[url] = uri
+    return uri
+
+
+class TgoURI:
+    """A URL, or a reference to one, in its parts.
+
+    The parts can be assigned; what is assigned is encoded and checked like a part of a parsed URL. Objects from
+    :func:`parse` are shared and can't be changed. Reading is safe from any thread.
+
+    :param uri: the text; blanks around it are ignored. Without it, all parts are empty.
+    :raises InvalidUrlError: it isn't a URL; the message says what is wrong.
+
+    :ivar scheme: in lower case; empty for a relative reference.
+    :ivar username: user name, decoded.
+    :ivar password: password, decoded.
+    :ivar host: in lower case, internationalised names in their ASCII form, IPv6 addresses in brackets.
+    :ivar port: the port, the scheme's default where none is given, -1 where there is no default.
+    :ivar path: percent-encoded; at least ``/`` with http and https.
+    :ivar query: what follows the question mark, percent-encoded.
+    :ivar fragment: what follows the ``#``, percent-encoded.
+
+    Delphi: Grijjy.Uri.TgoURI
+    """
+
+    __slots__ = (
+        "_authority",
+        "_bare_query",
+        "_has_authority",
+        "_origin",
+        "_shared",
+        "_target",
+        "fragment",
+        "host",
+        "password",
+        "path",
+        "port",
+        "query",
+        "scheme",
+        "username",
+    )
+
+    scheme: str
+    username: str
+    password: str
+    host: str
+    port: int
+    path: str
+    query: str
+    fragment: str
+    _authority: str | None
+    _origin: str | None
+    _target: str | None
+    #: There is a "//", which an empty host needs; and a "?" with nothing behind it.
+    _has_authority: bool
+    _bare_query: bool
+    _shared: bool
+
+    def __init__(self, uri: str = "") -> None:
+        if not isinstance(uri, str):
+            raise InvalidUrlError(f"the URL is not text but {type(uri).__name__}")
+        text = uri.strip(" ")
+        control = _find_control(text)
+        if control is not None:
+            raise InvalidUrlError(f"the URL has a control character in it, {control.group()!a}", url=text)
+        match = _split(text)
+        assert match is not None  # every text matches
+        scheme, authority, path, query, fragment = match.groups()
+        try:
+            scheme = (scheme or "").lower()
+            username, password, host, port = _split_authority(authority or "")
+            path = _encoded(path, _odd_in_path)
+            query_text = _encoded(query or "", _odd_in_query)
+            fragment = _encoded(fragment or "", _odd_in_query)
+        except InvalidUrlError as error:
+            raise InvalidUrlError(error.what, url=text) from None
+        self._fill(
+            scheme, username, password, host, port, path, query_text, fragment, authority is not None, query == ""
+        )
+
+    def _fill(  # noqa: PLR0917
+        self,
+        scheme: str,
+        username: str,
+        password: str,
+        host: str,
+        port: int,
+        path: str,
+        query: str,
+        fragment: str,
+        has_authority: bool,
+        bare_query: bool,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "_shared", False)
+        put(self, "scheme", scheme)
+        put(self, "username", username)
+        put(self, "password", password)
+        put(self, "host", host)
+        put(self, "port", port if port >= 0 else _DEFAULT_PORTS.get(scheme, -1) if has_authority else -1)
+        # RFC 9110 section 4.2.3: an empty path of an http URL is "/".
+        put(self, "path", path or ("/" if host and scheme in {"http", "https"} else ""))
+        put(self, "query", query)
+        put(self, "fragment", fragment)
+        put(self, "_has_authority", has_authority)
+        put(self, "_bare_query", bare_query)
+        put(self, "_authority", None)
+        put(self, "_origin", None)
+        put(self, "_target", None)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "params" and name not in _SETTERS:
+            object.__setattr__(self, name, value)
+            return
+        if self._shared:
+            raise AttributeError("this URL is shared and can't be changed; make your own with TgoURI(url)")
+        if name == "port":
+            if not isinstance(value, int) or not -1 <= value <= 65535:
+                raise InvalidUrlError(f"the port {value!a} is not a number from 0 to 65535")
+        else:
+            if not isinstance(value, str):
+                raise InvalidUrlError(f"the {name} of a URL must be text, not {type(value).__name__}")
+            control = _find_control(value)
+            if control is not None and name not in {"username", "password"}:
+                raise InvalidUrlError(f"a control character, {control.group()!a}, in the {name} of a URL")
+            if name == "params":
+                name = "query"
+            value = _SETTERS[name](value)
+        for computed in ("_authority", "_origin", "_target"):
+            object.__setattr__(self, computed, None)
+        object.__setattr__(self, name, value)
+
+    @property
+    def params(self) -> str:
+        """The query as ``name=value`` pairs joined by ``&``: pairs may be separated by ``;`` too, and each gets its
+        equals sign. Assigning it sets the query.
+
+        Delphi: Grijjy.Uri.TgoURI.Params
+        """
+        if not self.query:
+            return ""
+        pairs = []
+        for pair in self.query.replace(";", "&").split("&"):
+            name, _, value = pair.partition("=")
+            pairs.append(f"{name}={value}")
+        return "&".join(pairs)
+
+    @params.setter
+    def params(self, value: str) -> None:
+        self.query = value
+
+    @property
+    def authority(self) -> str:
+        """Host, and port where it isn't the scheme's default: what the Host field says (RFC 9112 section 3.2).
+
+        Without credentials, and without the zone of an IPv6 address, which means nothing elsewhere (RFC 6874
+        section 4).
+        """
+        authority = self._authority
+        if authority is None:
+            host = self.host
+            zone = host.find("%25")
+            if zone >= 0:
+                host = host[:zone] + "]"
+            authority = host + self._port_suffix()
+            object.__setattr__(self, "_authority", authority)
+        return authority
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: what two URLs share if they belong together (RFC 6454 section 4)."""
+        origin = self._origin
+        if origin is None:
+            origin = f"{self.scheme}://{self.host}{self._port_suffix()}"
+            object.__setattr__(self, "_origin", origin)
+        return origin
+
+    @property
+    def target(self) -> str:
+        """Path and query, as a request line has them (RFC 9112 section 3.2.1)."""
+        target = self._target
+        if target is None:
+            target = self.path or "/"
+            if self.query or self._bare_query:
+                target = f"{target}?{self.query}"
+            object.__setattr__(self, "_target", target)
+        return target
+
+    @property
+    def connect_host(self) -> str:
+        """The host as the name lookup wants it: IPv6 addresses without brackets, and with the zone as it is."""
+        host = self.host
+        if host.startswith("["):
+            return _decoded(host[1:-1])
+        return host
+
+    def _port_suffix(self) -> str:
+        port = self.port
+        return "" if port < 0 or port == _DEFAULT_PORTS.get(self.scheme) else f":{port}"
+
+    def to_string(self) -> str:
+        """Return the URL as text, credentials included.
+
+        Differs from Delphi: the query stays as it was, where the original writes Params instead and so turns ``?a``
+        into ``?a=``; fragment and ports of other schemes than http and https are kept, where it loses them.
+
+        Delphi: Grijjy.Uri.TgoURI.ToString
+        """
+        text = f"{self.scheme}:" if self.scheme else ""
+        if self.host or self._has_authority:
+            text += "//"
+            if self.username or self.password:
+                text += _encoded(self.username, _odd_in_name)
+                if self.password:
+                    text += ":" + _encoded(self.password, _odd_in_name)
+                text += "@"
+            text += self.host + self._port_suffix()
+            if self.path and not self.path.startswith("/"):
+                text += "/"
+        elif self.path.startswith("//"):
+            # Or the path would be read as host (RFC 3986 section 3.3).
+            text += "/."
+        text += self.path
+        if self.query or self._bare_query:
+            text += "?" + self.query
+        if self.fragment:
+            text += "#" + self.fragment
+        return text
+
+    def resolve(self, reference: str | TgoURI) -> TgoURI:
+        """Return what *reference* means, seen from this URL (RFC 3986 section 5.2).
+
+        :param reference: a URL or a relative reference, as in a Location field.
+        :raises InvalidUrlError: it isn't one.
+        """
+        ref = reference if isinstance(reference, TgoURI) else TgoURI(reference)
+        result = TgoURI.__new__(TgoURI)
+        query, bare_query = ref.query, ref._bare_query
+        if ref.scheme or ref._has_authority:
+            origin, path = ref, _without_dot_segments(ref.path)
+        else:
+            origin = self
+            if not ref.path:
+                path = self.path
+                if not query and not bare_query:
+                    query, bare_query = self.query, self._bare_query
+            elif ref.path.startswith("/"):
+                path = _without_dot_segments(ref.path)
+            elif self._has_authority and not self.path:
+                path = _without_dot_segments("/" + ref.path)
+            else:
+                path = _without_dot_segments(self.path[: self.path.rfind("/") + 1] + ref.path)
+        result._fill(
+            ref.scheme or self.scheme,
+            origin.username,
+            origin.password,
+            origin.host,
+            origin.port,
+            path,
+            query,
+            ref.fragment,
+            origin._has_authority,
+            bare_query,
+        )
+        return result
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_string() == other.to_string() if isinstance(other, TgoURI) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
+
+    def __str__(self) -> str:
+        return self.to_string()
+
+    def __repr__(self) -> str:
+        return f"TgoURI({without_credentials(self.to_string())!r})"
+
+
+# The errors below don't quote what they complain about: it may be part of a password that has a "/" in it.
+
+
+def _split_authority(authority: str) -> tuple[str, str, str, int]:
+    """Return user name, password, host and port; -1 where no port is given (RFC 3986 section 3.2)."""
+    user_info, at, place = authority.rpartition("@")
+    if "\\" in authority:
+        raise InvalidUrlError("the URL has a backslash in front of its path, which programs read differently")
+    username = password = ""
+    if at:
+        user_info = _encoded(user_info, _odd_in_user_info)
+        username, _, password = user_info.partition(":")
+        username, password = _decoded(username), _decoded(password)
+    if place.startswith("["):
+        end = place.find("]")
+        if end < 0:
+            raise InvalidUrlError("the IPv6 address has no closing bracket")
+        host, port = place[: end + 1], place[end + 1 :]
+        if port and not port.startswith(":"):
+            raise InvalidUrlError("something other than a port follows the IPv6 address")
+        port = port[1:]
+    else:
+        host, _, port = place.partition(":")
+        if ":" in port:
+            raise InvalidUrlError("the URL has more than one colon after its host; an IPv6 address needs brackets")
+    number = -1
+    if port:
+        # Not what int() takes: signs, underscores, blanks and other digits.
+        if not (port.isascii() and port.isdigit()) or len(port.lstrip("0")) > 5 or int(port) > 65535:
+            raise InvalidUrlError("the port is not a number from 0 to 65535")
+        number = int(port)
+    return username, password, _host(host), number
+
+
+def _host(host: str) -> str:
+    """Return a host in its canonical form (RFC 3986 section 3.2.2).
+
+    :raises InvalidUrlError: it can't be a host.
+    """
+    if host.startswith("["):
+        return _ip_literal(host)
+    if host.isascii() and "%" not in host:
+        if not _match_name(host):
+            raise InvalidUrlError(f"the host has {'a blank' if ' ' in host else 'a character'} in it that no host has")
+        return host.lower()
+    decoded = _decoded(host)
+    if _find_control(decoded):
+        raise InvalidUrlError("the host has a control character in it")
+    name = decoded if decoded.isascii() else _idna(decoded)
+    # The mapping may turn look-alikes into delimiters: U+FF0F becomes "/".
+    if not _match_name(name):
+        raise InvalidUrlError("the host is not a name once it is decoded")
+    return name.lower()
+
+
+def _idna(name: str) -> str:
+    """Return the ASCII form of an internationalised name: by the idna package (IDNA 2008) or Python (IDNA 2003)."""
+    try:
+        try:
+            import idna
+        except ImportError:
+            return name.encode("idna").decode("ascii")
+        return idna.encode(name, uts46=True).decode("ascii")
+    except UnicodeError:  # idna's own errors are of this kind, too
+        raise InvalidUrlError("the host is not an internationalised name") from None
+
+
+def _ip_literal(host: str) -> str:
+    """Return an IPv6 address in brackets, its zone percent-encoded (RFC 3986 section 3.2.2, RFC 6874)."""
+    from socket import AF_INET6, inet_pton
+
+    address, percent, zone = host[1:-1].partition("%")
+    try:
+        inet_pton(AF_INET6, address)
+    except (OSError, ValueError):
+        raise InvalidUrlError("what is in brackets is not an IPv6 address") from None
+    if not percent:
+        return f"[{address.lower()}]"
+    # "%25" is the percent sign; a bare one is what everybody types. A zone may begin with "25" only after "%25".
+    zone = _decoded(zone.removeprefix("25") if len(zone) > 2 else zone)
+    if not re.fullmatch(r"[A-Za-z0-9\-._~]+", zone):
+        raise InvalidUrlError("the zone of the IPv6 address is not a name")
+    return f"[{address.lower()}%25{zone}]"
+
+
+def _encode_match(match: re.Match[str]) -> str:
+    try:
+        return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8"))
+    except UnicodeEncodeError:
+        raise InvalidUrlError("the URL has half of a surrogate pair in it") from None
+
+
+def _encoded(text: str, odd: re.Pattern[str]) -> str:
+    """Percent-encode what may not stand in a part of a URL as it is (RFC 3986 section 2.1)."""
+    return odd.sub(_encode_match, text)
+
+
+def _decoded(text: str) -> str:
+    """Decode percent-encoding: as UTF-8, or as Latin-1 where it isn't that."""
+    if "%" not in text:
+        return text
+    data = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes((int(match.group(1), 16),)), text.encode("utf-8"))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _without_dot_segments(path: str) -> str:
+    """Take ``.`` and ``..`` out of a path (RFC 3986 section 5.2.4)."""
+    if "." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments[:-1]:
+        if segment == "..":
+            # The first one is what stands in front of the leading slash.
+            if len(kept) > 1 or (kept and kept[0]):
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    last = segments[-1]
+    if last == "..":
+        if len(kept) > 1 or (kept and kept[0]):
+            kept.pop()
+        last = ""
+    elif last == ".":
+        last = ""
+    kept.append(last)
+    result = "/".join(kept)
+    return "/" + result if path.startswith("/") and not result.startswith("/") else result
+
+
+def _scheme(scheme: str) -> str:
+    if scheme and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        raise InvalidUrlError(f"{scheme[:20]!a} is not a scheme")
+    return scheme.lower()
+
+
+#: How assigned parts are put into shape.
+_SETTERS: dict[str, Callable[[str], str]] = {
+    "scheme": _scheme,
+    "username": str,
+    "password": str,
+    "host": _host,
+    "port": str,
+    "path": lambda path: _encoded(path, _odd_in_path),
+    "query": lambda query: _encoded(query, _odd_in_query),
+    "fragment": lambda fragment: _encoded(fragment, _odd_in_query),
+}

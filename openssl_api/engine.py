@@ -1,0 +1,553 @@
+"""One TLS client connection, without its socket: ciphertext in and out through memory.
+
+The owner moves the bytes: :meth:`TlsEngine.handshake` until it says ``True``, then :meth:`TlsEngine.write` and
+:meth:`TlsEngine.read_into`; after each of them, and also after a failure, :meth:`TlsEngine.drain_into` yields what has
+to be sent. As a short cut the engine can read from the connection's descriptor itself.
+
+An engine is used by one thread at a time; the GIL does not give that. Different engines are independent.
+
+OpenSSL's error queue
+    ``SSL_get_error`` looks at the thread's error queue before anything else. What another library left in there
+    would turn "would block" into "failed", so the books say to clear the queue before each call, which would cost
+    as much as the calls themselves. Here nothing is cleared before reading and writing, because a result above 0
+    is final without looking at the queue. Only when ``SSL_get_error`` reports an error, the queue is read, which
+    empties it, and the call is made once more: after an error of its own OpenSSL refuses to go on (and the errors
+    read first are reported), but an error of somebody else's has gone, and the second answer is the right one.
+
+No Delphi origin as a class; it is the part of ``TgoOpenSSL`` below its events.
+"""
+
+from __future__ import annotations
+
+from ctypes import ArgumentError, addressof, byref, c_uint, c_void_p, create_string_buffer, string_at
+
+from linuxapi._libc import get_errno
+from linuxapi.binding import bind_untyped
+
+from ._failures import (
+    certificate_error,
+    handshake_error,
+    is_end_of_transport,
+    joined,
+    place,
+    refusal,
+    transfer_error,
+    transport_error,
+)
+from ._library import libcrypto, libssl
+from ._names import peer_name
+from ._sessions import owners, raised
+from .api import (
+    BIO_NOCLOSE,
+    SSL_ERROR_SSL,
+    SSL_ERROR_SYSCALL,
+    SSL_ERROR_WANT_READ,
+    SSL_ERROR_ZERO_RETURN,
+    BIO_ctrl,
+    BIO_free,
+    BIO_new,
+    BIO_new_socket,
+    BIO_s_mem,
+    SSL_free,
+    SSL_get0_alpn_selected,
+    SSL_get_peer_certificate,
+    SSL_set_bio,
+    SSL_set_connect_state,
+    SSL_set_tlsext_host_name,
+    SSL_shutdown,
+    X509_free,
+)
+from .client_api import (
+    BIO_C_SET_BUF_MEM_EOF_RETURN,
+    SSL_RECEIVED_SHUTDOWN,
+    SSL_SENT_SHUTDOWN,
+    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+    X509_V_OK,
+    BIO_ctrl_pending,
+    ERR_clear_error,
+    SSL_CIPHER_get_name,
+    SSL_do_handshake,
+    SSL_get0_param,
+    SSL_get_current_cipher,
+    SSL_get_verify_result,
+    SSL_get_version,
+    SSL_session_reused,
+    SSL_set0_wbio,
+    SSL_set_alpn_protos,
+    SSL_set_session,
+    SSL_set_shutdown,
+    X509_VERIFY_PARAM_set1_host,
+    X509_VERIFY_PARAM_set1_ip_asc,
+    X509_VERIFY_PARAM_set_hostflags,
+    i2d_X509,
+)
+from .context import alpn_wire
+from .errors import TlsClosedError, TlsConfigurationError, TlsError, queued_errors, queued_reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .context import TlsContext
+
+# The hot path, bound without argtypes, which halves the cost of a call. Handles and addresses are c_void_p objects,
+# sizes are below 2**31. They keep the GIL: they work on memory, or on a socket that does not block.
+_SSL_read = bind_untyped(libssl, "SSL_read")
+_SSL_read_blocking = bind_untyped(libssl, "SSL_read", hold_gil=False)
+_SSL_write = bind_untyped(libssl, "SSL_write")
+_SSL_write_large = bind_untyped(libssl, "SSL_write", hold_gil=False)
+_SSL_has_pending = bind_untyped(libssl, "SSL_has_pending")
+_SSL_get_error = bind_untyped(libssl, "SSL_get_error")
+_BIO_read = bind_untyped(libcrypto, "BIO_read")
+_BIO_write = bind_untyped(libcrypto, "BIO_write")
+
+#: From this size on, encryption takes long enough (some 50 us) to let other threads run meanwhile.
+_LARGE = 64 * 1024
+#: The most that one SSL_write is given; its size is a C int.
+_WRITE_LIMIT = 1 << 30
+
+#: Stands in for a handle that must not be used (yet, or any more). ctypes refuses it with ArgumentError, where a null
+#: pointer would crash OpenSSL; so nothing needs to be checked before a call.
+_NONE: Any = object()
+
+#: The results of SSL_get_error that end a connection.
+_FAILURES = (SSL_ERROR_SSL, SSL_ERROR_SYSCALL)
+
+_FLAGS = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+
+
+class TlsEngine:
+    """One TLS client connection: verified, encrypted, and without any I/O but the reading that it is asked to do.
+
+    For one thread at a time.
+
+    :param context: what this connection shares with others. May be closed before the engine.
+    :param host: the server's name, or its IP address: what its certificate must be for, and what SNI asks for
+        (a name only, RFC 6066 section 3).
+    :param port: its port: together with *host*, the place whose sessions are resumed.
+    :param descriptor: a connected socket to read from; it stays the caller's. Without one (-1), ciphertext comes
+        through :meth:`feed`.
+    :param alpn: the application protocols to offer, instead of the context's.
+    :raises TlsConfigurationError: *host* is neither a name nor an address.
+
+    No Delphi origin.
+    """
+
+    __slots__ = (
+        "_context",
+        "_failed",
+        "_feedable",
+        "_finished",
+        "_grown",
+        "_handle",
+        "_offered",
+        "_pointer",
+        "_problem",
+        "_ssl",
+        "_wbio",
+        "alpn",
+        "host",
+        "port",
+        "truncated",
+    )
+
+    def __init__(
+        self, context: TlsContext, host: str, port: int, *, descriptor: int = -1, alpn: tuple[bytes, ...] | None = None
+    ) -> None:
+        self._handle = _NONE  # the SSL
+        self._ssl = _NONE  # the SSL as well, once data may pass
+        self._wbio = _NONE
+        self._feedable = _NONE
+        self._context = context
+        self._failed = False
+        self._finished = False
+        self._grown = False
+        self._offered = context.alpn if alpn is None else alpn
+        self._pointer = c_void_p()
+        self._problem: TlsError | None = None
+        #: The protocol that the server chose by ALPN; empty if none.
+        self.alpn = b""
+        self.host = host
+        self.port = port
+        #: The stream ended without close_notify: somebody may have cut it short (RFC 8446 section 6.1).
+        self.truncated = False
+
+        ssl = context.new_connection()
+        self._handle = c_void_p(ssl)
+        try:
+            where = (self._set_peer(ssl), port)
+            self._set_bios(ssl, descriptor)
+            SSL_set_connect_state(ssl)
+            if alpn is not None:
+                wire = alpn_wire(alpn)
+                if SSL_set_alpn_protos(ssl, wire, len(wire)):
+                    raise TlsError(f"OpenSSL did not take the ALPN protocols: {queued_reason()}")
+            session = context.sessions.take(where)
+            if session is not None:
+                SSL_set_session(ssl, session.pointer)
+            owners[ssl] = context.sessions, where
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_peer(self, ssl: int) -> str:
+        """Say whom to ask for and whom to accept. Return the name in its one form."""
+        name, is_address = peer_name(self.host)
+        if self._context.verify:
+            parameters = SSL_get0_param(ssl)
+            X509_VERIFY_PARAM_set_hostflags(parameters, _FLAGS)
+            if is_address:
+                done = X509_VERIFY_PARAM_set1_ip_asc(parameters, name.encode("ascii"))
+            else:
+                done = X509_VERIFY_PARAM_set1_host(parameters, name.encode("ascii"), 0)
+            if not done:
+                raise TlsConfigurationError(f"{self.host!r} is no host that a certificate can be for", host=self.host)
+        # RFC 6066 section 3: literal addresses are not permitted.
+        if not is_address and not SSL_set_tlsext_host_name(ssl, name):
+            raise TlsConfigurationError(f"{self.host!r} cannot be sent as a server name", host=self.host)
+        return name
+
+    def _set_bios(self, ssl: int, descriptor: int) -> None:
+        wbio = BIO_new(BIO_s_mem())
+        rbio = BIO_new(BIO_s_mem()) if descriptor < 0 else BIO_new_socket(descriptor, BIO_NOCLOSE)
+        if not wbio or not rbio:
+            BIO_free(wbio)
+            BIO_free(rbio)
+            raise TlsError(f"OpenSSL could not make a buffer: {queued_reason()}")
+        SSL_set_bio(ssl, rbio, wbio)  # the SSL owns them from here on
+        self._wbio = c_void_p(wbio)
+        if descriptor < 0:
+            self._feedable = c_void_p(rbio)
+
+    # --- Handshake --------------------------------------------------------------------------------------------------
+
+    def handshake(self) -> bool:
+        """Take the handshake as far as the input allows. Drain the output after it, even when it raises.
+
+        Releases the GIL.
+
+        :return: ``True`` when the connection is established; ``False`` if more input is needed.
+        :raises TlsCertificateError: the server could not be verified.
+        :raises TlsHandshakeError: it failed otherwise.
+        :raises TlsConfigurationError: there are no authorities to verify the server with.
+        """
+        if self._finished:
+            return True
+        ssl = self._open_handle()
+        if self._problem is not None:
+            raise self._problem
+        self._context.load_trust()
+        ERR_clear_error()
+        result = SSL_do_handshake(ssl)
+        if raised:
+            self._raise_stored()
+        if result == 1:
+            problem = self._check_peer(ssl)
+        else:
+            error = _SSL_get_error(ssl, result)
+            if error == SSL_ERROR_WANT_READ:
+                return False
+            code = get_errno() if error == SSL_ERROR_SYSCALL else 0
+            errors = queued_errors()
+            self.truncated = is_end_of_transport(code, errors)
+            problem = handshake_error(ssl, self.host, self.port, self._context.verify, code, errors)
+        if problem is not None:
+            self._failed = True
+            self._problem = problem
+            raise problem
+        self._finished = True
+        self._ssl = ssl
+        return True
+
+    def _check_peer(self, ssl: c_void_p) -> TlsError | None:
+        """Look at what the handshake led to; return what is wrong with it."""
+        if self._context.verify:
+            # OpenSSL has verified the server. But it takes a server without any certificate for a good one, if the
+            # context's cipher list allows for such.
+            verify_code = SSL_get_verify_result(ssl)
+            certificate = SSL_get_peer_certificate(ssl)
+            if certificate:
+                X509_free(certificate)
+            if verify_code != X509_V_OK or not certificate:
+                return certificate_error(ssl, self.host, self.port, verify_code)
+        self.alpn = _selected_protocol(ssl)
+        # RFC 7301 section 3.2: the server chooses from what it was offered. OpenSSL doesn't look.
+        if self.alpn and self.alpn not in self._offered:
+            return refusal(self.host, self.port, f"the server chose {self.alpn!r} by ALPN, which it was not offered")
+        return None
+
+    # --- Data -------------------------------------------------------------------------------------------------------
+
+    def feed(self, address: int, size: int) -> None:
+        """Take ciphertext that came from the peer.
+
+        :param address: where it is.
+        :param size: how many bytes, below 2**31.
+        :raises TlsError: the engine reads from a descriptor, or out of memory.
+        """
+        pointer = self._pointer
+        pointer.value = address
+        try:
+            taken = _BIO_write(self._feedable, pointer, size) if size > 0 else size
+        except ArgumentError:
+            self._open_handle()
+            raise TlsError("this TLS connection reads from its descriptor; it cannot be fed") from None
+        if taken != size:
+            raise TlsError(f"OpenSSL did not take the input: {queued_reason()}")
+
+    def feed_eof(self) -> None:
+        """Say that no more ciphertext will come: the transport has ended.
+
+        :raises TlsError: the engine reads from a descriptor, and notices by itself.
+        """
+        if self._feedable is _NONE:
+            self._open_handle()
+            raise TlsError("this TLS connection reads from its descriptor; it cannot be fed")
+        BIO_ctrl(self._feedable, BIO_C_SET_BUF_MEM_EOF_RETURN, 0, None)
+
+    def read_into(self, address: int, size: int) -> int:
+        """Decrypt at most one record (16 KiB) into memory. Keeps the GIL; the descriptor must not block.
+
+        :param address: where to put the plaintext.
+        :param size: how much room there is, above 0 and below 2**31.
+        :return: how many bytes; 0 at the end of the stream (see :attr:`truncated`); -1 if nothing is there yet.
+        :raises TlsError: the connection failed, or is closed. An alert may have to be drained.
+        """
+        pointer = self._pointer
+        pointer.value = address
+        try:
+            count: int = _SSL_read(self._ssl, pointer, size)
+        except ArgumentError:
+            raise self._not_open() from None
+        if count > 0:
+            if self._grown:
+                self._shrink()
+            return count
+        return self._read_failed(_SSL_read, count, size)
+
+    def read_into_blocking(self, address: int, size: int) -> int:
+        """Do as :meth:`read_into`, waiting for data where the descriptor is in blocking mode. Releases the GIL.
+
+        :return: as :meth:`read_into`; -1 if the descriptor's time limit (``SO_RCVTIMEO``) is over, if a signal
+            interrupted, or if the peer sent something that is no data.
+        :raises TlsError: the connection failed, or is closed. An alert may have to be drained.
+        """
+        pointer = self._pointer
+        pointer.value = address
+        try:
+            count: int = _SSL_read_blocking(self._ssl, pointer, size)
+        except ArgumentError:
+            raise self._not_open() from None
+        if count > 0:
+            if self._grown:
+                self._shrink()
+            return count
+        return self._read_failed(_SSL_read_blocking, count, size)
+
+    def _read_failed(self, read: Callable[[c_void_p, c_void_p, int], int], count: int, size: int) -> int:
+        """Find out why SSL_read gave no data."""
+        ssl = self._ssl
+        error = _SSL_get_error(ssl, count)
+        if error in _FAILURES:
+            code = get_errno()
+            errors = queued_errors()
+            if errors and not self._failed:
+                # Perhaps somebody else's errors: see the module's text.
+                count = read(ssl, self._pointer, size)
+                if count > 0:
+                    return count
+                again = _SSL_get_error(ssl, count)
+                ERR_clear_error()
+                if again not in _FAILURES:
+                    error = again
+            if error in _FAILURES:
+                return self._failed_for_good(code if error == SSL_ERROR_SYSCALL else 0, errors)
+        if raised:
+            self._raise_stored()
+        return 0 if error == SSL_ERROR_ZERO_RETURN else -1
+
+    def _failed_for_good(self, code: int, errors: list[tuple[int, str]]) -> int:
+        self._raise_stored()
+        if self._problem is not None:
+            raise self._problem
+        self._failed = True
+        if is_end_of_transport(code, errors):
+            self.truncated = True
+            return 0
+        if errors:
+            self._problem = transfer_error(self.host, self.port, "receiving", joined(errors))
+        else:
+            self._problem = transport_error(self.host, self.port, code, "receiving")
+        raise self._problem
+
+    def write(self, data: bytes) -> None:
+        """Encrypt *data* into the output, all of it. Releases the GIL for 64 KiB and more.
+
+        :raises TlsError: the connection failed or is closed, or the handshake isn't finished.
+        """
+        size = len(data)
+        try:
+            if size < _LARGE:
+                if _SSL_write(self._ssl, data, size) == size or not size:
+                    return
+                done = 0
+            else:
+                done = self._write_large(data, size)
+        except ArgumentError:
+            raise self._not_open() from None
+        if done != size:
+            raise transfer_error(self.host, self.port, "sending", queued_reason())
+
+    def _write_large(self, data: bytes, size: int) -> int:
+        self._grown = True
+        if size <= _WRITE_LIMIT:
+            return size if _SSL_write_large(self._ssl, data, size) == size else 0
+        for start in range(0, size, _WRITE_LIMIT):
+            piece = data[start : start + _WRITE_LIMIT]
+            if _SSL_write_large(self._ssl, piece, len(piece)) != len(piece):
+                return 0
+        return size
+
+    def drain_into(self, address: int, size: int) -> int:
+        """Move ciphertext that is to be sent into memory.
+
+        :param address: where to put it.
+        :param size: how much room there is, above 0 and below 2**31.
+        :return: how many bytes; 0 if there are none. Less than *size* means that there are no more.
+        :raises TlsClosedError: the engine is closed.
+        """
+        pointer = self._pointer
+        pointer.value = address
+        try:
+            count: int = _BIO_read(self._wbio, pointer, size)
+        except ArgumentError:
+            raise self._closed_error() from None
+        return count if count > 0 else 0
+
+    def _shrink(self) -> None:
+        """Replace the output buffer, if it is empty: it never gives back the memory it once grew to.
+
+        Done when input arrives, not while a large upload goes on.
+        """
+        wbio = 0 if BIO_ctrl_pending(self._wbio) else BIO_new(BIO_s_mem())
+        if wbio:
+            SSL_set0_wbio(self._handle, wbio)  # frees the old one
+            self._wbio = c_void_p(wbio)
+            self._grown = False
+
+    def pending_output(self) -> int:
+        """How many bytes of ciphertext there are to be sent; 0 for a closed engine."""
+        return 0 if self._wbio is _NONE else int(BIO_ctrl_pending(self._wbio))
+
+    def has_pending(self) -> bool:
+        """Tell whether input has been read that is not decrypted, or not returned, yet: no descriptor announces it.
+
+        :raises TlsClosedError: the engine is closed.
+        """
+        try:
+            pending: int = _SSL_has_pending(self._handle)
+        except ArgumentError:
+            raise self._closed_error() from None
+        return pending != 0
+
+    # --- End --------------------------------------------------------------------------------------------------------
+
+    def shutdown(self) -> None:
+        """Tell the peer that nothing more will be sent: close_notify is put into the output, to be drained.
+
+        Does nothing before the end of the handshake, after a failure, or once closed.
+        """
+        if self._ssl is not _NONE and not self._failed:
+            SSL_shutdown(self._ssl)
+            ERR_clear_error()
+
+    def close(self) -> None:
+        """Free everything. Sends nothing; the session stays resumable. May be called again."""
+        ssl, self._handle = self._handle, _NONE
+        self._ssl = self._wbio = self._feedable = _NONE
+        self._problem = None
+        if ssl is _NONE:
+            return
+        if self._finished and not self._failed:
+            # Otherwise OpenSSL takes the end for an accident, and the session for spoilt.
+            SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
+        owners.pop(ssl.value, None)
+        raised.pop(ssl.value, None)
+        SSL_free(ssl)
+
+    # The default arguments keep these at hand when the modules are already being taken apart.
+    def __del__(
+        self,
+        free: Callable[[c_void_p], None] = SSL_free,
+        none: object = _NONE,
+        forget: Any = owners.pop,
+    ) -> None:
+        ssl = getattr(self, "_handle", none)  # there is none if the arguments were wrong
+        self._handle = none
+        if ssl is not none:
+            forget(ssl.value, None)
+            free(ssl)
+
+    def _open_handle(self) -> c_void_p:
+        ssl = self._handle
+        if ssl is _NONE:
+            raise self._closed_error()
+        return ssl  # type: ignore[no-any-return]
+
+    def _not_open(self) -> TlsError:
+        """Why no data can pass."""
+        if self._handle is _NONE:
+            return self._closed_error()
+        text = f"TLS with {place(self.host, self.port)} carries no data before the handshake is finished"
+        return self._problem or TlsError(text, host=self.host, port=self.port)
+
+    def _closed_error(self) -> TlsClosedError:
+        text = f"the TLS connection to {place(self.host, self.port)} has been closed"
+        return TlsClosedError(text, host=self.host, port=self.port)
+
+    def _raise_stored(self) -> None:
+        """Raise what a callback could not let through C."""
+        error = raised.pop(self._handle.value, None)
+        if error is not None:
+            raise error
+
+    # --- What was negotiated ----------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        """The version in use: ``TLSv1.3``."""
+        return str(SSL_get_version(self._open_handle()).decode("ascii"))
+
+    @property
+    def cipher(self) -> str:
+        """The cipher suite in use: ``TLS_AES_256_GCM_SHA384``; empty before the handshake."""
+        cipher = SSL_get_current_cipher(self._open_handle())
+        return str(SSL_CIPHER_get_name(cipher).decode("ascii")) if cipher else ""
+
+    @property
+    def session_reused(self) -> bool:
+        """An earlier session was resumed: no certificates were exchanged."""
+        return bool(SSL_session_reused(self._open_handle()))
+
+    def peer_certificate(self) -> bytes:
+        """The server's certificate, DER; empty before the handshake."""
+        certificate = SSL_get_peer_certificate(self._open_handle())
+        if not certificate:
+            return b""
+        try:
+            buffer = create_string_buffer(i2d_X509(certificate, None))
+            # i2d_X509 moves the position behind what it has written.
+            position = c_void_p(addressof(buffer))
+            i2d_X509(certificate, byref(position))
+            return buffer.raw
+        finally:
+            X509_free(certificate)
+
+
+def _selected_protocol(ssl: c_void_p) -> bytes:
+    data = c_void_p()
+    size = c_uint()
+    SSL_get0_alpn_selected(ssl, byref(data), byref(size))
+    return string_at(data.value, size.value) if data.value else b""
