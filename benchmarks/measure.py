@@ -192,6 +192,8 @@ def measure_upload(task: Task, prepare: Callable[[Target], Callable[[str, conten
 def measure_cold(task: Task, prepare: Callable[[Target], str]) -> Sample:
     """The program that the client's module returns, each time in a new interpreter."""
     command = [sys.executable, "-c", prepare(task.target)]
+    # Who develops may have told Python to leave no bytecode behind; who uses a client has it compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def run(count: int) -> None:
         for _ in range(count):

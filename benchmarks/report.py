@@ -36,7 +36,7 @@ BLIND_SPOTS = (
 
 def new_result(workload: Workload, effort: Effort, where: Server) -> Result:
     return {
-        "title": workload.title,
+        "title": effort.title(workload),
         "cpu": workload.unit.cpu,
         "rate": workload.unit.rate,
         "concurrency": workload.concurrency,

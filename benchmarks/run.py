@@ -35,7 +35,7 @@ README = ROOT / "README.md"
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     if options.list:
-        print("\n".join(f"{workload.id:16} {workload.title}" for workload in workloads.WORKLOADS))
+        print("\n".join(f"{each.id:16} {options.effort.title(each)}" for each in options.workloads))
         print("clients:", ", ".join(clients.names()))
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))

@@ -37,7 +37,8 @@ class Workload:
     """One row of the result.
 
     `operation` names the function of a client's module that does it (see benchmarks/clients/__init__.py);
-    `concurrency` is how many requests, threads or connections there are at a time.
+    `concurrency` is how many requests, threads or connections there are at a time. The title may contain `{size}`,
+    which stands for that number, and `{bulk}`, for the MiB of a long body: a quick run has less of both.
     """
 
     id: str
@@ -69,12 +70,12 @@ WORKLOADS = (
     Workload("W1", "HTTP/1.1, one at a time", "one_at_a_time", REQUEST),
     Workload("W2", "HTTP/1.1 over TLS, one at a time", "one_at_a_time", REQUEST, tls=True),
     Workload("W3", "HTTP/2, one at a time", "one_at_a_time", REQUEST, tls=True, http2=True),
-    Workload("W4", "HTTP/2, 100 streams", "at_once", REQUEST, tls=True, http2=True, concurrency=100),
-    Workload("W5", "HTTP/1.1, 1000 connections", "at_once", REQUEST, concurrency=1000),
-    Workload("W5t", "HTTP/1.1, 32 threads, one client", "in_threads", REQUEST, concurrency=32),
+    Workload("W4", "HTTP/2, {size:,} streams", "at_once", REQUEST, tls=True, http2=True, concurrency=100),
+    Workload("W5", "HTTP/1.1, {size:,} connections", "at_once", REQUEST, concurrency=1000),
+    Workload("W5t", "HTTP/1.1, {size:,} threads, one client", "in_threads", REQUEST, concurrency=32),
     Workload(
         "W6-plain",
-        "10,000 connections opened and held",
+        "{size:,} connections opened and held",
         "hold",
         CONNECTION,
         concurrency=10_000,
@@ -82,12 +83,12 @@ WORKLOADS = (
         time_limit=15.0,
     ),
     Workload(
-        "W6-tls", "the same, TLS", "hold", CONNECTION, tls=True, concurrency=10_000, most_rounds=1, time_limit=40.0
+        "W6-tls", "the same, TLS", "hold", CONNECTION, tls=True, concurrency=10_000, most_rounds=1, time_limit=30.0
     ),
-    Workload("W7-download", "256 MiB download", "download", GIGABYTE),
+    Workload("W7-download", "{bulk} MiB download", "download", GIGABYTE),
     Workload("W7-download-tls", "the same, TLS", "download", GIGABYTE, tls=True),
     Workload("W7-download-h2", "the same, HTTP/2", "download", GIGABYTE, tls=True, http2=True),
-    Workload("W7-upload", "256 MiB upload", "upload", GIGABYTE),
+    Workload("W7-upload", "{bulk} MiB upload", "upload", GIGABYTE),
     Workload("W7-upload-tls", "the same, TLS", "upload", GIGABYTE, tls=True),
     Workload("W7-upload-h2", "the same, HTTP/2", "upload", GIGABYTE, tls=True, http2=True),
     Workload("W8-full", "new TLS connection and one GET", "new_connections", REQUEST, tls=True, path="/session"),
@@ -183,11 +184,15 @@ class Effort:
     most_connections: int
     patience: float
 
+    def title(self, workload: Workload) -> str:
+        return workload.title.format(size=workload.concurrency, bulk=self.bulk_size // content.MIB)
+
     def limit(self, workload: Workload) -> Workload:
-        """The workload, made smaller where this effort is."""
+        """The workload, made smaller where this effort is; a point of a growth curve keeps its size, which names it."""
+        growth_point = "@" in workload.id
         return replace(
             workload,
-            concurrency=min(workload.concurrency, self.most_connections),
+            concurrency=workload.concurrency if growth_point else min(workload.concurrency, self.most_connections),
             most_rounds=min(workload.most_rounds, self.rounds),
             time_limit=workload.time_limit * self.patience,
         )

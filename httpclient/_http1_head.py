@@ -72,6 +72,7 @@ def canonical_head(block: bytes) -> bytes:
     """
     if b"\r" not in block:
         block = block.replace(b"\n", b"\r\n")
+    _check_line_feeds(block, "head")
     first = block.find(b"\r\n") + 2
     if block[first : first + 1] in {b" ", b"\t"}:
         raise HttpProtocolError("white space between status line and first header field (RFC 9112 2.2)")
@@ -87,10 +88,18 @@ def canonical_trailers(block: bytes) -> bytes:
     :param block: field lines and the empty line that ends them.
     :raises HttpProtocolError: it isn't valid; the message shows the line.
     """
+    _check_line_feeds(block, "trailer section")
     block = _unfolded(block)
     if not re.fullmatch(rb"(?:" + _FIELD_LINE + rb")*\r\n", block):
         raise _field_error(block.removesuffix(b"\r\n").removesuffix(b"\r\n").split(b"\r\n"), "trailer section")
     return block
+
+
+def _check_line_feeds(block: bytes, where: str) -> None:
+    """Refuse lines that end in a bare LF among others."""
+    if block.count(b"\n") != block.count(b"\r\n"):
+        line = next(line for line in block.split(b"\n") if line[-1:] != b"\r")
+        raise HttpProtocolError(f"a line of the {where} ends in a bare line feed (RFC 9112 2.2): {_shown(line)}")
 
 
 def _unfolded(block: bytes) -> bytes:
@@ -120,9 +129,7 @@ def _field_error(lines: list[bytes], where: str) -> HttpProtocolError:
         name, colon, value = line.partition(b":")
         if re.fullmatch(TOKEN + rb"+", name) and colon and re.fullmatch(TEXT + rb"*", value):
             continue
-        if b"\n" in line:
-            why = "a line that ends in a bare line feed"
-        elif b"\r" in line:
+        if b"\r" in line:
             why = "a bare carriage return in"
         elif b"\0" in line:
             why = "a NUL in"
@@ -135,7 +142,7 @@ def _field_error(lines: list[bytes], where: str) -> HttpProtocolError:
         else:
             why = "a control character in"
         return HttpProtocolError(f"{why} the {where} (RFC 9112 2.2, 5): {_shown(line)}")
-    return HttpProtocolError(f"the {where} isn't valid")
+    return HttpProtocolError(f"the {where} is not valid")
 
 
 def _members(values: list[bytes]) -> list[bytes]:

@@ -19,7 +19,7 @@ _MARKS = (
 
 # RFC 9110 section 5.6.6, and a little more: blanks around "=", which section 5.6.6 forbids and servers send. A quoted
 # value is taken as a whole, so what looks like a parameter inside it isn't one.
-_PARAMETER = r";[ \t]*+([^\s;=\"]++)[ \t]*+=[ \t]*+(?:\"((?:[^\"\\]|\\.)*+)\"|([^;\s]*+))"
+_PARAMETER = r";[ \t]*+([^\s;=\"]++)[ \t]*+=[ \t]*+(?:\"((?:[^\"\\]|\\.)*+)\"|([^;\s\"]*+))"
 
 #: Codecs of Python's that turn bytes into text and yet are no charsets; some take quadratic time.
 _NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})

@@ -117,7 +117,7 @@ class Exchange:
 class IncrementalExchange(Exchange):
     """An attempt whose body is given to a callback piece by piece.
 
-    :param on_recv: gets each piece; where it returns ``False``, the piece is not kept for the response.
+    :param on_recv: gets the exchange and each piece; where it returns ``False``, the piece is not kept for the response.
     """
 
     __slots__ = ("_arrived", "_on_recv")
@@ -127,7 +127,7 @@ class IncrementalExchange(Exchange):
     def __init__(
         self,
         request: Request,
-        on_recv: Callable[[bytes], object],
+        on_recv: Callable[[Exchange, bytes], object],
         on_done: Callable[[Exchange], object] | None = None,
     ) -> None:
         super().__init__(request, on_done)
@@ -143,7 +143,7 @@ class IncrementalExchange(Exchange):
         arrived = self._arrived
         while arrived:
             piece = arrived.popleft()
-            if self._on_recv(piece) is not False:
+            if self._on_recv(self, piece) is not False:
                 self.chunks.append(piece)
 
 

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ctypes
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from nghttp2_api import nghttp2_nv
 
@@ -103,8 +104,8 @@ class TgoHttpHeaders:
     def _all(self) -> list[tuple[str, str]]:
         pairs = self._pairs
         if pairs is None:
+            # The bytes stay: another thread may be reading them, too.
             pairs = self._pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
-            self._fields = ()
         return pairs
 
     def _changed(self, pairs: list[tuple[str, str]]) -> None:
@@ -308,10 +309,11 @@ class TgoHttpHeaders:
     def __eq__(self, other: object) -> bool:
         """Equal if the same names have the same values in the same order; another mapping is compared likewise."""
         if not isinstance(other, TgoHttpHeaders):
-            if not hasattr(other, "keys"):
+            mapping: Any = other
+            if not hasattr(mapping, "keys"):
                 return NotImplemented
             try:
-                other = TgoHttpHeaders(other)
+                other = TgoHttpHeaders(mapping)
             except (InvalidRequestError, AttributeError, TypeError, ValueError):
                 return NotImplemented
         return _grouped(self) == _grouped(other)
@@ -336,9 +338,13 @@ def _text(value: str | bytes | int) -> str:
 
 def _pairs(headers: HeaderSource | TgoHttpHeaders) -> list[tuple[str, str]]:
     """Return the fields of anything that headers can be made from."""
-    items = getattr(headers, "items", None)
+    source: Any = headers
     pairs = []
-    for name, value in items() if items is not None else headers:
+    # Iterable is all that is asked of the source, so what it gives is looked at.
+    for item in source.items() if hasattr(source, "items") else source:
+        if isinstance(item, (str, bytes)):
+            raise InvalidRequestError("header fields must be pairs of name and value")
+        name, value = item
         if not isinstance(name, (str, bytes)):
             raise InvalidRequestError(f"the name of a header field must be text, not {type(name).__name__}")
         pairs.append((_text(name), _text(value)))

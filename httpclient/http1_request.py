@@ -34,6 +34,11 @@ def _shown(text: object) -> str:
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
+def _plain(text: str) -> str:
+    """Return the characters of a text whose class may have ideas of its own about them (an enum's members, say)."""
+    return text if text.__class__ is str else str.__str__(text)
+
+
 def check_method(method: str) -> str:
     """Return *method* if it is a token (RFC 9110 section 9.1). Methods are case-sensitive: it isn't changed.
 
@@ -41,7 +46,7 @@ def check_method(method: str) -> str:
     """
     if not isinstance(method, str) or not _match_token(method):
         raise InvalidRequestError(f"invalid method (RFC 9110 9.1): {_shown(method)}")
-    return method
+    return _plain(method)
 
 
 def check_target(target: str) -> str:
@@ -49,11 +54,11 @@ def check_target(target: str) -> str:
 
     :raises InvalidRequestError: it may not.
     """
-    if not _match_target(target):
+    if not isinstance(target, str) or not _match_target(target):
         raise InvalidRequestError(
             f"invalid request target (RFC 9112 3.2): {_shown(target)}", advice="Percent-encode it first"
         )
-    return target
+    return _plain(target)
 
 
 def check_field_name(name: str) -> str:
@@ -61,10 +66,9 @@ def check_field_name(name: str) -> str:
 
     :raises InvalidRequestError: it isn't.
     """
-    if name in _known_names:
-        return name
     if not isinstance(name, str) or not _match_token(name):
         raise InvalidRequestError(f"invalid header field name (RFC 9110 5.1): {_shown(name)}")
+    name = _plain(name)
     if len(_known_names) < _KNOWN_NAMES_LIMIT:
         _known_names.add(name)
     return name
@@ -78,6 +82,7 @@ def check_field_value(value: str, name: str = "") -> str:
     """
     if not isinstance(value, str):
         raise InvalidRequestError(f"the value of the header field {_shown(name)} isn't text but {type(value).__name__}")
+    value = _plain(value)
     # Nearly every value is printable ASCII, which C can tell at once.
     if not (value.isascii() and value.isprintable()):
         control = _find_control(value)
@@ -115,9 +120,9 @@ def build_head(method: str, target: str, fields: list[tuple[str, str]]) -> bytes
     """
     lines = [f"{check_method(method)} {check_target(target)} HTTP/1.1"]
     for name, value in fields:
-        if name not in _known_names:
-            check_field_name(name)
-        # check_field_value(), the short way.
+        # The short way for what is plain text and known or printable; the checks for everything else.
+        if name.__class__ is not str or name not in _known_names:
+            name = check_field_name(name)  # noqa: PLW2901
         if value.__class__ is str and value.isascii() and value.isprintable():
             lines.append(f"{name}: {value.strip(' ')}")
         else:

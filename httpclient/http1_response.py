@@ -66,6 +66,10 @@ _SIZE_LIMIT = 1 << 60
 #: The longest size line, extensions apart.
 _SIZE_BYTES = 20
 
+#: What a parser knows before its first response: any head will do.
+_FIRST_KNOWN = b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"
+_FIRST_KNOWN_HEAD = Http1ResponseHead(200, _FIRST_KNOWN)
+
 _RAISE_LIMIT = "If the server is to be trusted, raise the limit in Http1Limits"
 
 
@@ -115,26 +119,10 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_extension",
-        "_held",
-        "_informational",
-        "_known",
-        "_known_head",
-        "_known_length",
-        "_leading",
-        "_limits",
-        "_method",
-        "_ordinary",
-        "_remaining",
-        "_sink",
-        "_small",
-        "_state",
-        "_stays",
-        "_trailers",
-        "done",
-        "handed_over",
-        "reusable",
-    )
+        "_extension", "_held", "_informational", "_known", "_known_head", "_known_length", "_leading", "_limits",
+        "_method", "_ordinary", "_remaining", "_sink", "_small", "_state", "_stays", "_trailers", "done",
+        "handed_over", "reusable",
+    )  # fmt: skip
 
     def __init__(self, limits: Http1Limits | None = None) -> None:
         self._limits = limits = limits or _DEFAULT_LIMITS
@@ -152,10 +140,9 @@ class ResponseParser:
         self._stays = False
         self._trailers: list[tuple[bytes, bytes]] = []
         # The last plain head with a length, and what came out of it. A server that sends the same again within a
-        # second sends the same bytes again, and comparing them costs a tenth of parsing them. (No response starts
-        # with a NUL.)
-        self._known = b"\0"
-        self._known_head: Http1ResponseHead | None = None
+        # second sends the same bytes again, and comparing them costs a tenth of parsing them.
+        self._known = _FIRST_KNOWN
+        self._known_head = _FIRST_KNOWN_HEAD
         self._known_length = 0
         self.done = True
         self.reusable = False
@@ -367,10 +354,10 @@ class ResponseParser:
     def _begin_plain(self, match: re.Match[bytes]) -> int:
         """Begin a response whose head is plain; return where it ends."""
         framing = None
-        if self._ordinary:
+        if self._ordinary and match.group(1) not in {b"204", b"304"}:
             if match.lastindex == 3:
                 framing = (CHUNKED, True)
-            elif match.lastindex == 1 and match.group(1) not in {b"204", b"304"}:
+            elif match.lastindex == 1:
                 framing = (UNTIL_CLOSE, False)
         self._begin(match.group(), framing)
         return match.end()
@@ -436,23 +423,32 @@ class ResponseParser:
         """Take the data of a chunk, and all complete chunks that follow it."""
         on_data = self._sink.on_data
         view = memoryview(buffer)
+        remaining = self._remaining
         while True:
-            stop = at + self._remaining
+            stop = at + remaining
             if stop > end:
                 self._remaining = stop - end
                 if at < end:
                     on_data(view[at:end])
                 return end
-            self._remaining = 0
-            self._state = _CHUNK_END
             on_data(view[at:stop])
             match = _match_next_size(buffer, stop, end)
             if match is None:
+                self._state = _CHUNK_END
                 return stop
-            self._begin_chunk(match)
             at = match.end()
-            if self._state == _TRAILERS:
-                return at
+            digits = match[1]
+            if at - stop == len(digits) + 4 and len(digits) < 9:
+                # What _begin_chunk() would do for a size that is in order and stands alone.
+                remaining = int(digits, 16)
+                if not remaining:
+                    self._state = _TRAILERS
+                    return at
+            else:
+                self._begin_chunk(match)
+                if self._state == _TRAILERS:
+                    return at
+                remaining = self._remaining
 
     def _take_chunk_end(self, buffer: bytearray, at: int) -> int:
         """Take the line end after a chunk's data."""

@@ -23,7 +23,7 @@ from nghttp2_api.nghttp2 import nghttp2_session_del
 from . import http2_errors as explain
 from .errors import BodyError, HttpClientError, RequestAbortedError
 from .http2_callbacks import SessionCallbacks
-from .http2_interrupts import call_into_python
+from .http2_interrupts import CallbackGuard
 from .http2_native import (
     check,
     make_session,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .http2_upload import BodySource, Upload
 
 #: data_to_send() stops after about so many bytes, so that an upload doesn't pile up in memory.
-_SEND_SIZE = 512 * 1024
+SEND_SIZE = 512 * 1024
 #: Frames are read through a view of this size; longer ones in another way.
 _FRAME_VIEW = 4096
 
@@ -81,7 +81,16 @@ class Http2Session(Http2Streams):
     :ivar pings_answered: how many :meth:`ping` the server has answered.
     """
 
-    __slots__ = ("_frame_address", "_frame_view", "_held", "_place", "_place_reference", "_template", "_templates")
+    __slots__ = (
+        "_frame_address",
+        "_frame_view",
+        "_guard",
+        "_held",
+        "_place",
+        "_place_reference",
+        "_template",
+        "_templates",
+    )
 
     def __init__(
         self,
@@ -116,6 +125,7 @@ class Http2Session(Http2Streams):
             max_informational=max_informational,
             max_useless_frames=max_useless_frames,
         )
+        self._guard = CallbackGuard(callbacks.failures)
         self._template: HeaderTemplate | None = None
         self._templates = TemplateCache()
         # Where the library says where its next frame is; and a view of that place, which is nearly always the same.
@@ -224,11 +234,13 @@ class Http2Session(Http2Streams):
             return
         if self._dispatching:
             raise RuntimeError("receive() was called by a sink")
+        if start < 0 or end > len(buffer):
+            raise ValueError(f"bytes {start} to {end} of a buffer of {len(buffer)}")
         callbacks = self._callbacks
         try:
             # Holding on to the buffer's memory keeps it from moving.
             held = c_char.from_buffer(buffer, start)
-            result = call_into_python(mem_recv, callbacks.failures, pointer, byref(held), end - start)
+            result = self._guard.call(mem_recv, pointer, byref(held), end - start)
             if callbacks.failures:
                 raise callbacks.failures.pop()
             if callbacks.events:
@@ -239,11 +251,10 @@ class Http2Session(Http2Streams):
             # A callback that failed leaves a gap in the notes, and notes are of no use without the buffer.
             self._interrupted(error)
             raise
-        if self._late_resets:
-            self._send_late_resets()
         if self._objections:
             # What the library objects to is known in full when it has written its answer.
             self._held += self.data_to_send()
+            self._objections.clear()
         if self._pending_error is not None:
             self._settle()
 
@@ -373,7 +384,7 @@ class Http2Session(Http2Streams):
             address = place.value
             if size > _FRAME_VIEW:
                 out += string_at(address or 0, size)
-                if len(out) > _SEND_SIZE:
+                if len(out) > SEND_SIZE:
                     return out
             else:
                 if address != view_address:
@@ -396,10 +407,10 @@ class Http2Session(Http2Streams):
         out = bytearray()
         self._feed(pointer, uploads)
         while True:
-            out += call_into_python(self._collect, failures, pointer)
+            out += self._guard.call(self._collect, pointer)
             if failures:
                 raise failures.pop()
-            if self._over or len(out) > _SEND_SIZE or not self._feed(pointer, uploads):
+            if self._over or len(out) > SEND_SIZE or not self._feed(pointer, uploads):
                 return out
 
     def _feed(self, pointer: c_void_p, uploads: Uploads) -> bool:

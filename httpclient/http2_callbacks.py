@@ -75,6 +75,7 @@ EVENT_PUSH = 10
 EVENT_CONTROL = 11
 
 # Prototypes with what is needed only; nghttp2_api.callbacks has the full ones.
+_ON_BEGIN_HEADERS = CFUNCTYPE(c_int, c_bool)
 _ON_HEADER = CFUNCTYPE(c_int, c_bool, c_bool, c_char_p, c_bool, c_char_p)
 _ON_INVALID_HEADER = CFUNCTYPE(c_int, c_bool, c_bool, c_void_p, c_size_t, c_void_p, c_size_t)
 _ON_FRAME_RECV = CFUNCTYPE(c_int, c_bool, c_void_p)
@@ -97,7 +98,7 @@ class SessionCallbacks:
     def __init__(self, max_fields: int) -> None:
         #: What happened, in order.
         self.events: list[tuple[int, int, Any, Any]] = []
-        #: Fields of the header block that is arriving; empty between blocks.
+        #: Fields of the header block that is arriving.
         self.fields: list[tuple[bytes, bytes]] = []
         #: What the library said about the peer's last mistake.
         self.diagnosis: list[str] = []
@@ -128,13 +129,21 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
     header = nghttp2_frame_hd()
     frame = nghttp2_frame()
 
+    def on_begin_headers(_session: bool) -> int:
+        # A block that was cut off, because its stream was cancelled or malformed, has left its first fields behind.
+        try:
+            fields.clear()
+            return 0
+        except BaseException as error:
+            failures.append(error)
+            return NGHTTP2_ERR_CALLBACK_FAILURE
+
     def on_header(_session: bool, _frame: bool, name: bytes, _size: bool, value: bytes) -> int:
         try:
             if len(fields) < max_fields:
                 add_field((name, value))
                 return 0
             # A byte of HPACK can stand for 4 KiB, so the block is cut off while it arrives.
-            fields.clear()
             add_event((EVENT_TOO_MANY_FIELDS, header.stream_id, None, None))
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
         except BaseException as error:
@@ -159,7 +168,6 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
                     add_event((EVENT_CONTROL, header.stream_id, kind, flags))
             elif kind == NGHTTP2_HEADERS:
                 add_event((EVENT_HEADERS, header.stream_id, fields.copy(), header.length << 8 | header.flags))
-                fields.clear()
             elif kind == NGHTTP2_RST_STREAM:
                 add_event((EVENT_RESET, header.stream_id, frame.rst_stream.error_code, None))
             elif kind == NGHTTP2_SETTINGS and not header.flags & NGHTTP2_FLAG_ACK:
@@ -169,7 +177,6 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
                 text = string_at(goaway.opaque_data, goaway.opaque_data_len) if goaway.opaque_data_len else b""
                 add_event((EVENT_GOAWAY, goaway.last_stream_id, goaway.error_code, text))
             elif kind == NGHTTP2_PUSH_PROMISE:
-                fields.clear()
                 add_event((EVENT_PUSH, frame.push_promise.promised_stream_id, kind, header.flags))
             else:
                 add_event((EVENT_CONTROL, header.stream_id, kind, header.flags))
@@ -187,6 +194,7 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
             return NGHTTP2_ERR_CALLBACK_FAILURE
 
     return {
+        "on_begin_headers_callback": _ON_BEGIN_HEADERS(on_begin_headers),
         "on_header_callback": _ON_HEADER(on_header),
         "on_frame_recv_callback": _ON_FRAME_RECV(on_frame_recv),
         "on_data_chunk_recv_callback": _ON_DATA_CHUNK_RECV(on_data_chunk_recv),
@@ -209,7 +217,6 @@ def _failing(target: SessionCallbacks) -> dict[str, Any]:
     def on_invalid_frame_recv(_session: bool, address: int, code: int) -> int:
         try:
             header = nghttp2_frame_hd.from_address(address)
-            fields.clear()
             add_event((EVENT_INVALID, header.stream_id, code, header.type))
             return 0
         except BaseException as error:

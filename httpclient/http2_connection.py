@@ -19,11 +19,11 @@ from copy import copy
 from errno import EPIPE
 
 from linuxapi.syssocket import POLLIN, POLLOUT
-from socketpool.stream import read_blocks
+from socketpool.stream import Stream, read_blocks
 
 from .errors import DeadlineError, HttpClientError, ReceiveTimeoutError, RemoteClosedError
 from .failures import aborted, transfer_failure
-from .http2 import Http2Session
+from .http2 import SEND_SIZE, Http2Session
 from .tls import describe_tls
 
 TYPE_CHECKING = False
@@ -177,9 +177,14 @@ class Http2Connection:
                 connection.send(data)
             else:
                 stream.send(data)
+            if len(data) < SEND_SIZE:
+                return  # that was all
 
     def _catch_up(self) -> None:
         """Before a request goes on an idle connection: hear what the peer has said meanwhile, perhaps goodbye."""
+        stream = self.connection.stream
+        if stream is not None and not stream.has_buffered_input and Stream.is_quiet(stream):
+            return
         block = read_blocks.request_mem()
         try:
             with self._lock:
@@ -569,8 +574,8 @@ class Http2Connection:
         return error.locate(url=exchange.request.uri.to_string(), peer=self.peer)
 
     def _failure(self, error: BaseException, exchange: Exchange) -> BaseException:
-        if not isinstance(error, Exception):
-            return error
+        if not isinstance(error, (OSError, HttpClientError)):
+            return error  # the user's own, or an interrupt
         if self.closing is not None:
             return self._located(self.closing, exchange)
         failure = exchange.error or transfer_failure(error, exchange.request, self.peer, sending=False)

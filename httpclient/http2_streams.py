@@ -100,7 +100,6 @@ class Http2Streams:
         "_connection_unacknowledged",
         "_dispatching",
         "_going",
-        "_late_resets",
         "_max_header_count",
         "_max_header_list_size",
         "_max_informational",
@@ -111,6 +110,7 @@ class Http2Streams:
         "_stream_step",
         "_streams",
         "_uploads",
+        "_useful_bytes",
         "accepts_streams",
         "goaway_received",
         "last_stream_id",
@@ -144,9 +144,9 @@ class Http2Streams:
         self._max_header_count = max_header_count
         self._max_informational = max_informational
         self._allowance = FrameAllowance(max_useless_frames, max_useless_frames / 10)
+        #: Bytes of bodies that the allowance hasn't heard of.
+        self._useful_bytes = 0
         self._dispatching = False
-        #: RST_STREAM that waits for the end of a header block: stream and code.
-        self._late_resets: list[tuple[int, int]] = []
         #: Frames that the library didn't accept, by stream: its error code, the frame's type, and what it said.
         self._objections: dict[int, tuple[int, int, str]] = {}
         #: To be raised when everything has been told.
@@ -173,6 +173,7 @@ class Http2Streams:
         streams = self._streams
         stream: Stream | None
         body_bytes = 0
+        size = len(view)
         self._dispatching = True
         # More may be added on the way: a sink may call data_to_send().
         for kind, stream_id, a, b in events:
@@ -182,6 +183,8 @@ class Http2Streams:
                     stream = streams.get(stream_id)
                     if stream is not None:
                         offset = a - base
+                        if offset < 0 or offset + b > size:
+                            raise explain.connection_failure(NGHTTP2_INTERNAL_ERROR, "data outside the buffer")
                         sink = stream.sink
                         sink.on_data(view[offset : offset + b])
                         if sink.auto_consume:
@@ -203,7 +206,7 @@ class Http2Streams:
         events.clear()
         self._dispatching = False
         if body_bytes:
-            self._allowance.add(body_bytes / _BODY_BYTES_PER_FRAME)
+            self._useful_bytes += body_bytes
             self._connection_unacknowledged += body_bytes
             if self._connection_unacknowledged >= self._connection_step and self._pointer is not None:
                 consume_connection(self._pointer, self._connection_unacknowledged)
@@ -307,7 +310,9 @@ class Http2Streams:
         self._going = (code, text)
         unsent = self._unsent()
         for stream_id in sorted(self._streams):
-            if stream_id > last_stream_id or stream_id in unsent:
+            # Not the unsent ones below it: a stream that isn't in the library any more may be one that is complete,
+            # with its notes further down the list. What is really unsent, the library reports when it should be sent.
+            if stream_id > last_stream_id:
                 self._fail_stream(stream_id, explain.going_away(code, text, sent=stream_id not in unsent), reset=False)
 
     # Windows
@@ -324,21 +329,8 @@ class Http2Streams:
         """Send RST_STREAM for a stream that is no longer in the table."""
         if self._uploads is not None:
             self._uploads.remove(stream_id)
-        if self._pointer is None or self._over:
-            return
-        if self._callbacks.fields:
-            # A header block has arrived in part. If it is this stream's, the library would go on with its fields and
-            # never say that they are complete, and they would become part of the next block.
-            self._late_resets.append((stream_id, code))
-        else:
+        if self._pointer is not None and not self._over:
             submit_rst_stream(self._pointer, NGHTTP2_FLAG_NONE, stream_id, code)
-
-    def _send_late_resets(self) -> None:
-        late = self._late_resets
-        if late and not self._callbacks.fields:
-            self._late_resets = []
-            for stream_id, code in late:
-                self._reset(stream_id, code)
 
     def _fail_stream(self, stream_id: int, error: HttpClientError, *, reset: bool = True) -> None:
         """End a stream with an error, if it isn't over.
@@ -390,8 +382,10 @@ class Http2Streams:
 
     def _count_useless(self, what: str) -> None:
         """Count a frame that serves no response; one too many ends the connection."""
+        self._allowance.add(self._useful_bytes / _BODY_BYTES_PER_FRAME)
+        self._useful_bytes = 0
         uploads = self._uploads
-        if uploads is not None and uploads.given:
+        if uploads is not None:
             self._allowance.add(uploads.given * _FRAMES_PER_PIECE)
             uploads.given = 0
         if not self._allowance.spend():

@@ -329,6 +329,10 @@ class TgoURI:
     def __str__(self) -> str:
         return self.to_string()
 
+    def __reduce__(self) -> tuple[type[TgoURI], tuple[str]]:
+        # A copy is its owner's, also that of a shared one.
+        return TgoURI, (self.to_string(),)
+
     def __repr__(self) -> str:
         return f"TgoURI({without_credentials(self.to_string())!r})"
 
@@ -378,7 +382,10 @@ def _host(host: str) -> str:
         if not _match_name(host):
             raise InvalidUrlError(f"the host has {'a blank' if ' ' in host else 'a character'} in it that no host has")
         return host.lower()
-    decoded = _decoded(host)
+    try:
+        decoded = _decoded_bytes(host).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidUrlError("the host is not a name: it is not UTF-8") from None
     if _find_control(decoded):
         raise InvalidUrlError("the host has a control character in it")
     name = decoded if decoded.isascii() else _idna(decoded)
@@ -418,11 +425,16 @@ def _ip_literal(host: str) -> str:
     return f"[{address.lower()}%25{zone}]"
 
 
-def _encode_match(match: re.Match[str]) -> str:
+def _utf8(text: str) -> bytes:
+    """Return text as UTF-8; what ``surrogateescape`` made of bytes that weren't any becomes these bytes again."""
     try:
-        return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8"))
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise InvalidUrlError("the URL has half of a surrogate pair in it") from None
+
+
+def _encode_match(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in _utf8(match.group()))
 
 
 def _encoded(text: str, odd: re.Pattern[str]) -> str:
@@ -430,11 +442,15 @@ def _encoded(text: str, odd: re.Pattern[str]) -> str:
     return odd.sub(_encode_match, text)
 
 
+def _decoded_bytes(text: str) -> bytes:
+    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes((int(match.group(1), 16),)), _utf8(text))
+
+
 def _decoded(text: str) -> str:
     """Decode percent-encoding: as UTF-8, or as Latin-1 where it isn't that."""
     if "%" not in text:
         return text
-    data = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes((int(match.group(1), 16),)), text.encode("utf-8"))
+    data = _decoded_bytes(text)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

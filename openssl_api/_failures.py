@@ -43,12 +43,17 @@ def is_end_of_transport(code: int, errors: Errors) -> bool:
     ) or (not errors and code in (0, EAGAIN, EINTR))
 
 
-def handshake_error(ssl: c_void_p, host: str, port: int, verify: bool, code: int, errors: Errors) -> TlsError:
+def are_about_tls(errors: Errors) -> bool:
+    """Tell whether there is one from libssl among the errors; a connection that fails always leaves one."""
+    return any(ERR_GET_LIB(error) == ERR_LIB_SSL for error, _ in errors)
+
+
+def handshake_error(ssl: c_void_p, host: str, port: int, code: int, errors: Errors, *, verify: bool) -> TlsError:
     """Return the exception for a handshake that failed.
 
-    :param verify: whether the server was to be verified. OpenSSL has a verdict in either case.
     :param code: ``errno``, or 0 where it means nothing.
     :param errors: what was in the queue.
+    :param verify: whether the server was to be verified. OpenSSL has a verdict in either case.
     """
     verify_code = SSL_get_verify_result(ssl) if verify else X509_V_OK
     if verify_code != X509_V_OK:

@@ -101,7 +101,8 @@ PPX509 = POINTER(PX509)
 class TASN1_STRING(Structure):
     """``ASN1_STRING``: the bytes of an ASN.1 value and their type.
 
-    Delphi: Grijjy.OpenSSL.API.TASN1_STRING. Differs from Delphi: ``flags`` is a C long, 8 bytes wide.
+    Delphi: Grijjy.OpenSSL.API.TASN1_STRING, and its other name Grijjy.OpenSSL.API.TASN1_BIT_STRING. Differs from
+    Delphi: ``flags`` is a C long, 8 bytes wide.
     """
 
     _fields_ = (

@@ -12,7 +12,7 @@ OpenSSL's error queue
     as much as the calls themselves. Here nothing is cleared before reading and writing, because a result above 0
     is final without looking at the queue. Only when ``SSL_get_error`` reports an error, the queue is read, which
     empties it, and the call is made once more: after an error of its own OpenSSL refuses to go on (and the errors
-    read first are reported), but an error of somebody else's has gone, and the second answer is the right one.
+    read first are reported), but an error of somebody else's is gone, and the second answer is the right one.
 
 No Delphi origin as a class; it is the part of ``TgoOpenSSL`` below its events.
 """
@@ -25,6 +25,7 @@ from linuxapi._libc import get_errno
 from linuxapi.binding import bind_untyped
 
 from ._failures import (
+    are_about_tls,
     certificate_error,
     handshake_error,
     is_end_of_transport,
@@ -233,9 +234,9 @@ class TlsEngine:
         :raises TlsHandshakeError: it failed otherwise.
         :raises TlsConfigurationError: there are no authorities to verify the server with.
         """
+        ssl = self._open_handle()
         if self._finished:
             return True
-        ssl = self._open_handle()
         if self._problem is not None:
             raise self._problem
         self._context.load_trust()
@@ -252,11 +253,14 @@ class TlsEngine:
             code = get_errno() if error == SSL_ERROR_SYSCALL else 0
             errors = queued_errors()
             self.truncated = is_end_of_transport(code, errors)
-            problem = handshake_error(ssl, self.host, self.port, self._context.verify, code, errors)
+            problem = handshake_error(ssl, self.host, self.port, code, errors, verify=self._context.verify)
         if problem is not None:
             self._failed = True
             self._problem = problem
-            raise problem
+            try:
+                raise problem
+            finally:
+                del problem  # its traceback holds this frame: they would keep each other, and the engine, alive
         self._finished = True
         self._ssl = ssl
         return True
@@ -348,19 +352,26 @@ class TlsEngine:
 
     def _read_failed(self, read: Callable[[c_void_p, c_void_p, int], int], count: int, size: int) -> int:
         """Find out why SSL_read gave no data."""
+        if self._failed:
+            # Asked again, OpenSSL would call an alert from the peer an end in order.
+            if self._problem is not None:
+                raise self._problem
+            return 0
         ssl = self._ssl
         error = _SSL_get_error(ssl, count)
         if error in _FAILURES:
             code = get_errno()
             errors = queued_errors()
-            if errors and not self._failed:
+            if errors:
                 # Perhaps somebody else's errors: see the module's text.
                 count = read(ssl, self._pointer, size)
                 if count > 0:
                     return count
                 again = _SSL_get_error(ssl, count)
                 ERR_clear_error()
-                if again not in _FAILURES:
+                # An end is believed only where the errors cannot have been OpenSSL's own: after a fatal alert from
+                # the peer, which is one, it goes on to say that the stream has ended in order.
+                if again == SSL_ERROR_WANT_READ or (again == SSL_ERROR_ZERO_RETURN and not are_about_tls(errors)):
                     error = again
             if error in _FAILURES:
                 return self._failed_for_good(code if error == SSL_ERROR_SYSCALL else 0, errors)
@@ -370,8 +381,6 @@ class TlsEngine:
 
     def _failed_for_good(self, code: int, errors: list[tuple[int, str]]) -> int:
         self._raise_stored()
-        if self._problem is not None:
-            raise self._problem
         self._failed = True
         if is_end_of_transport(code, errors):
             self.truncated = True
@@ -481,7 +490,7 @@ class TlsEngine:
     def __del__(
         self,
         free: Callable[[c_void_p], None] = SSL_free,
-        none: object = _NONE,
+        none: Any = _NONE,
         forget: Any = owners.pop,
     ) -> None:
         ssl = getattr(self, "_handle", none)  # there is none if the arguments were wrong

@@ -18,7 +18,7 @@ fail() {
 # Looking for what is missing
 
 _has_command() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null; }
-_has_library() { PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -qF "$1 "; }
+_has_library() { [[ $(PATH=$PATH:/usr/sbin:/sbin ldconfig -p) == *"$1 "* ]]; }
 _has_header() { compgen -G "/usr/include/$1" >/dev/null || compgen -G "/usr/include/*/$1" >/dev/null; }
 _has_nginx_module() {
     local modules

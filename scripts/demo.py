@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from httpclient import HttpResponse
-    from socketpool import TgoSocketConnection
 
 #: How long to wait for what arrives in another thread, in seconds; on this machine it takes milliseconds.
 LIMIT = 10.0
@@ -34,6 +33,12 @@ STEPS = 40
 
 def heading(text: str) -> None:
     print(f"\n{text}\n{'-' * len(text)}")
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait for what another thread does."""
+    if not event.wait(LIMIT):
+        raise TimeoutError(f"nothing has happened for {LIMIT} seconds")
 
 
 def show(response: HttpResponse) -> None:
@@ -77,7 +82,7 @@ def non_blocking(nginx: Nginx, ca_file: str) -> None:
             future = http.get(nginx.url("https", "/100k"))
             print("  get() has returned; the main thread does something else")
             response = future.result(LIMIT)
-            arrived.wait(LIMIT)
+            wait_for(arrived)
             print(f"  Future: {response!r}, HTTP/{response.http_version}, {len(response.content)} bytes")
     finally:
         messages.unsubscribe(TgoHttpResponseMessage, subscription)
@@ -106,29 +111,29 @@ def incremental(nginx: Nginx, ca_file: str) -> None:
 def raw_tcp(nginx: Nginx) -> None:
     heading("4. Raw TCP through the socket pool: any protocol, four events")
     ended = threading.Event()
-
-    def on_connected(connection: TgoSocketConnection) -> None:
-        print(f"  on_connected     {connection.hostname}:{connection.port}")
-        connection.send(b"GET /path HTTP/1.0\r\n\r\n")
-
-    def on_sent(_: TgoSocketConnection, data: bytes) -> None:
-        print(f"  on_sent          {len(data)} bytes")
-
-    def on_recv(_: TgoSocketConnection, data: bytes) -> None:
-        print(f"  on_recv          {len(data)} bytes: {data.partition(bytes([13]))[0].decode()}")
-
-    def on_disconnected(_: TgoSocketConnection) -> None:
-        print("  on_disconnected")
-        ended.set()
-
     with TgoClientSocketManager() as manager:
         connection = manager.request("127.0.0.1", nginx.port("http"))
+
+        def on_connected() -> None:
+            print(f"  on_connected     {connection.hostname}:{connection.port}")
+            connection.send(b"GET /path HTTP/1.0\r\n\r\n")
+
+        def on_sent(data: bytes) -> None:
+            print(f"  on_sent          {len(data)} bytes")
+
+        def on_recv(data: bytes) -> None:
+            print(f"  on_recv          {len(data)} bytes: {data.splitlines()[0].decode()}")
+
+        def on_disconnected() -> None:
+            print("  on_disconnected")
+            ended.set()
+
         connection.on_connected = on_connected
         connection.on_sent = on_sent
         connection.on_recv = on_recv
         connection.on_disconnected = on_disconnected
         connection.connect()
-        ended.wait(LIMIT)
+        wait_for(ended)
         manager.release(connection)
 
 

@@ -1,15 +1,16 @@
 """The system calls of the hot paths, bound without ``argtypes``: half the cost of a checked call.
 
 The caller answers for the arguments: descriptors and flags are plain ints, pointers are ``c_void_p`` objects or
-``bytes``, sizes stay below 2**31. All return -1 on failure, with the reason in :func:`ctypes.get_errno`: a copy taken
+``bytes``, sizes stay below 2**31. All return -1 on failure, with the reason in :data:`get_errno`: a copy taken
 inside the call, since a signal handler or the garbage collector may run before the next line of Python does. What
 can block releases the GIL, what cannot keeps it: giving it away costs more than the call when other threads are busy.
 """
 
 from __future__ import annotations
 
+import ctypes
 import struct
-from ctypes import byref, c_int, get_errno, sizeof
+from ctypes import byref, c_int, sizeof
 
 from linuxapi import epoll_event
 from linuxapi._libc import libc_errno as libc
@@ -24,6 +25,9 @@ from linuxapi.syssocket import (
     SOL_SOCKET,
     TCP_NODELAY,
 )
+
+#: Why the last call of this thread failed.
+get_errno = ctypes.get_errno
 
 #: ``send(fd, data, size, flags)``; always with MSG_DONTWAIT, so it cannot block.
 send = bind_untyped(libc, "send")

@@ -1,90 +1,27 @@
-"""Becoming connected: name lookup, the race for an address, the TLS handshake, all within one time limit.
+"""Becoming connected by a worker: name lookup, the race for an address, the TLS handshake, all in one time limit.
 
-Two drivers of the same steps: :func:`open_stream` waits in the calling thread; :class:`Connecting` is driven by a
-worker.
+:mod:`.opening` drives the same steps in the calling thread.
 """
 
 from __future__ import annotations
 
-import ctypes
 import time
 
 from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
-from linuxapi.syssocket import POLLOUT, pollfd
 
-from . import _syscalls
-from .errors import ConnectionTimeoutError
+from .opening import timed_out
 from .race import ConnectRace
-from .resolver import resolve, resolve_later
-from .stream import Stream, poll_one
+from .resolver import known_addresses, look_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .connection import TgoSocketConnection
-    from .resolver import Address
+    from .resolver import Address, Lookup
+    from .stream import Stream
     from .tls_stream import TlsStream
     from .worker import Timer, TSocketPoolWorker
-
-
-def _timed_out(connection: TgoSocketConnection, timeout: float, doing: str) -> ConnectionTimeoutError:
-    return ConnectionTimeoutError(
-        f"cannot connect to {connection.hostname}:{connection.port} within {timeout:g} s: {doing}"
-    )
-
-
-def open_stream(connection: TgoSocketConnection, use_nagle: bool, timeout: float) -> Stream:
-    """Connect in the calling thread.
-
-    :param timeout: seconds for lookup, TCP and TLS together.
-    :raises NameLookupError: the host name has no address.
-    :raises ConnectionFailedError: no address could be connected.
-    :raises ConnectionTimeoutError: the time is up.
-    :raises openssl_api.TlsError: the TLS handshake failed, or the peer could not be verified.
-    """
-    deadline = time.monotonic() + timeout
-    addresses = connection.addresses or resolve(connection.hostname, connection.port, deadline)
-    race = ConnectRace(addresses, use_nagle)
-    try:
-        fd = _wait_for_winner(connection, race, timeout, deadline)
-    except BaseException:
-        race.close()
-        raise
-    stream = connection.new_stream(fd, race.take(fd))
-    try:
-        stream.handshake(deadline)
-        connection.check_alpn(stream)
-    except BaseException:
-        stream.close()
-        raise
-    return stream
-
-
-def _wait_for_winner(connection: TgoSocketConnection, race: ConnectRace, timeout: float, deadline: float) -> int:
-    while True:
-        now = time.monotonic()
-        if now >= deadline:
-            raise _timed_out(connection, timeout, f"still trying {race.describe()}")
-        fd = race.start_due(now)
-        if fd >= 0:
-            return fd
-        ready = _wait_for_any(list(race.attempts), min(deadline, race.next_start) - now)
-        for fd in ready:
-            code = race.outcome(fd)
-            if code == 0:
-                return fd
-            race.drop(fd, code)
-
-
-def _wait_for_any(fds: list[int], timeout: float) -> list[int]:
-    """Wait until one of some descriptors is writable; return those that are, none if the time is up."""
-    if len(fds) == 1:
-        return fds if poll_one(pollfd(fds[0], POLLOUT, 0), timeout) else []
-    entries = (pollfd * len(fds))(*[(fd, POLLOUT, 0) for fd in fds])
-    # A signal that interrupts this is no harm: the caller looks at the clock and comes back.
-    _syscalls.poll(ctypes.byref(entries), len(fds), max(0, int(timeout * 1000 + 0.999)))
-    return [entry.fd for entry in entries if entry.revents]
 
 
 class Connecting:
@@ -98,14 +35,15 @@ class Connecting:
     """
 
     __slots__ = (
-        "_attempt_timer", "_connection", "_established", "_failed", "_over", "_race", "_stream", "_timeout", "_timer",
-        "_token", "_tokens", "_use_nagle", "_worker", "doing",
+        "_attempt_timer", "_connection", "_established", "_failed", "_lookup", "_over", "_race", "_stream", "_timeout",
+        "_timer", "_token", "_tokens", "_use_nagle", "_worker", "doing",
     )  # fmt: skip
 
     def __init__(
         self,
         connection: TgoSocketConnection,
         worker: TSocketPoolWorker,
+        *,
         use_nagle: bool,
         timeout: float,
         established: Callable[[Stream, int], object],
@@ -117,6 +55,7 @@ class Connecting:
         self._timeout = timeout
         self._established = established
         self._failed = failed
+        self._lookup: Lookup | None = None
         self._race: ConnectRace | None = None
         self._tokens: dict[int, int] = {}
         self._stream: TlsStream | None = None
@@ -136,26 +75,26 @@ class Connecting:
             return
         self._timer = self._worker.call_at(time.monotonic() + self._timeout, self._time_is_up)
         connection = self._connection
-        if connection.addresses:
-            self._resolved(connection.addresses, None)
+        addresses = connection.addresses or known_addresses(connection.hostname, connection.port)
+        if addresses:
+            self._run_race(addresses)
         else:
-            resolve_later(connection.hostname, connection.port, self._resolved_anywhere)
+            self._lookup = look_up(connection.hostname, connection.port, self._answered)
 
-    def _resolved_anywhere(self, addresses: list[Address], error: OSError | None) -> None:
-        if self._worker.is_current:
-            self._resolved(addresses, error)
-        else:
-            try:
-                self._worker.call_soon(self._resolved, addresses, error)
-            except RuntimeError:
-                pass  # the worker was closed meanwhile, and has ended this connection
+    def _answered(self, addresses: list[Address], error: OSError | None) -> None:
+        try:
+            self._worker.call_soon(self._resolved, addresses, error)
+        except RuntimeError:
+            pass  # the worker was closed meanwhile, and has ended this connection
 
     def _resolved(self, addresses: list[Address], error: OSError | None) -> None:
-        if self._over:
-            return
+        self._lookup = None
         if error is not None:
             self._fail(error)
-            return
+        elif not self._over:
+            self._run_race(addresses)
+
+    def _run_race(self, addresses: Sequence[Address]) -> None:
         self._race = ConnectRace(addresses, self._use_nagle)
         self._attempt()
 
@@ -167,12 +106,12 @@ class Connecting:
         now = time.monotonic()
         try:
             fd = race.start_due(now)
+            for attempt in race.attempts:
+                if attempt not in self._tokens:
+                    self._tokens[attempt] = self._worker.register(attempt, EPOLLOUT, self._handler(attempt))
         except OSError as error:
             self._fail(error)
             return
-        for attempt in race.attempts:
-            if attempt not in self._tokens:
-                self._tokens[attempt] = self._worker.register(attempt, EPOLLOUT, self._handler(attempt))
         self.doing = f"connecting to {race.describe()}"
         if fd >= 0:
             self._won(fd)
@@ -183,8 +122,8 @@ class Connecting:
         if race.next_start < now + self._timeout:
             self._attempt_timer = self._worker.call_at(race.next_start, self._attempt)
 
-    def _handler(self, fd: int) -> Callable[[int], None]:
-        return lambda flags: self._attempt_ready(fd)
+    def _handler(self, fd: int) -> Callable[[int, int], None]:
+        return lambda flags, token: self._attempt_ready(fd)
 
     def _attempt_ready(self, fd: int) -> None:
         race = self._race
@@ -201,28 +140,27 @@ class Connecting:
     def _won(self, fd: int) -> None:
         race = self._race
         assert race is not None
+        address = race.attempts[fd]
+        try:
+            stream = self._connection.new_stream(fd, address)
+        except OSError as error:
+            self._fail(error)
+            return
         self._race = None
         self._token = self._tokens.pop(fd)
         for other, token in self._tokens.items():
             self._worker.unregister(token, other)
         self._tokens.clear()
-        address = race.take(fd)
-        try:
-            stream = self._connection.new_stream(fd, address)
-        except OSError as error:
-            self._worker.unregister(self._token, fd)
-            _syscalls.close(fd)
-            self._fail(error)
-            return
+        race.take(fd)
         if stream.engine is None:
             self._finish(stream)
             return
         self._stream = stream  # type: ignore[assignment]
         self.doing = f"in the TLS handshake with {address.text}"
         self._worker.set_handler(self._token, self._handshake)
-        self._handshake(0)
+        self._handshake(0, self._token)
 
-    def _handshake(self, flags: int) -> None:
+    def _handshake(self, flags: int, token: int) -> None:
         stream = self._stream
         if self._over or stream is None:
             return
@@ -249,7 +187,7 @@ class Connecting:
 
     def _time_is_up(self) -> None:
         if not self._over:
-            self._fail(_timed_out(self._connection, self._timeout, f"still {self.doing}"))
+            self._fail(timed_out(self._connection, self._timeout, f"still {self.doing}"))
 
     def _fail(self, error: OSError) -> None:
         if not self._over:
@@ -269,6 +207,9 @@ class Connecting:
         for fd, token in self._tokens.items():
             self._worker.unregister(token, fd)
         self._tokens.clear()
+        if self._lookup is not None:
+            self._lookup.forget(self._answered)
+            self._lookup = None
         if self._race is not None:
             self._race.close()
             self._race = None
@@ -276,3 +217,11 @@ class Connecting:
             self._worker.unregister(self._token, self._stream.fd)
             self._stream.close()
             self._stream = None
+
+    def abandon(self) -> None:
+        """In a forked child: close the child's copies of the descriptors. The worker's thread isn't here."""
+        self._over = True
+        if self._race is not None:
+            self._race.close()
+        if self._stream is not None:
+            self._stream.abandon()

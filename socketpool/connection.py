@@ -5,6 +5,16 @@ and calls its events; that is what :meth:`TgoSocketConnection.connect` starts. *
 that uses it, which waits for itself through :attr:`TgoSocketConnection.stream`; that is what
 :meth:`TgoSocketConnection.open` starts, and how a blocking caller does without a thread hand-off.
 
+Two locks, so that another thread can send while an event runs:
+
+* the *event lock* is the right to call events, and to end the connection; it may be taken again by who has it;
+* the *I/O lock* guards the stream, who owns it, and how far the connection is. It is taken last and held shortly,
+  never during a call to the user.
+
+What other threads ask of an attached connection (an end, above all) is done by its worker. Until the worker gets to
+it, the connection may have changed hands; so such a call carries who the owner was, and is passed on if that has
+changed: a new worker is asked in turn, a thread finds its socket shut down.
+
 Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection
 """
 
@@ -16,16 +26,17 @@ from collections import deque
 
 from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
-from .connecting import Connecting, open_stream
+from .connecting import Connecting
 from .errors import ConnectionLostError, ManagerClosedError, SocketPoolError
-from .states import CONNECT_TIMEOUT, INTERVAL_CLEANUP, SEND_QUEUE_LIMIT, TgoConnectionState
+from .opening import Opening
+from .options import ConnectionOptions
+from .states import CONNECT_TIMEOUT, INTERVAL_CLEANUP, TgoConnectionState
 from .stream import Stream
+from .worker import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from openssl_api import TgoOpenSSL, TlsContext
+    from collections.abc import Callable
 
     from .manager import TgoClientSocketManager
     from .memorypool import MemoryBlock
@@ -40,15 +51,19 @@ CONNECTED = TgoConnectionState.CONNECTED
 _READ_EVENTS = EPOLLIN | EPOLLRDHUP
 
 
-class TgoSocketConnection:
+class TgoSocketConnection(ConnectionOptions):
     """A TCP connection, with TLS where :attr:`ssl` is set.
 
-    Made by :meth:`TgoClientSocketManager.request`. Set the events and options, then :meth:`connect`.
+    Made by :meth:`TgoClientSocketManager.request`. Set the events and options, then :meth:`connect`. A connection that
+    has ended can be connected again.
 
     The events are called in the thread of the connection's worker, one at a time and in order, with nothing locked
     but the right to be called; an event may use every method here. An event that takes long delays the other
-    connections of that worker. ``connect``, ``send``, ``disconnect`` and ``stop_callbacks`` may be called from any
-    thread.
+    connections of that worker. An exception that an event lets out is reported through ``sys.unraisablehook``, and
+    changes nothing.
+
+    ``connect``, ``send``, ``disconnect``, ``close``, ``end`` and ``stop_callbacks`` of an attached connection may be
+    called from any thread; what a thread does with a detached one is up to that thread alone, but for ``end``.
 
     :param owner: the manager.
     :param hostname: a host name or a literal IPv4 or IPv6 address.
@@ -58,43 +73,39 @@ class TgoSocketConnection:
     """
 
     __slots__ = (
-        "__weakref__", "_alpn", "_closed", "_connecting", "_event_lock", "_flushed", "_hostname", "_io_lock",
-        "_openssl", "_owner", "_port", "_release_at", "_shutdown", "_ssl", "_state", "_tls_context", "_token",
-        "_unsent", "_worker", "_writing", "addresses", "error", "on_buffer", "on_connected", "on_disconnected",
-        "on_recv", "on_sent", "on_writable", "send_queue_limit", "stream",
+        "__weakref__", "_active", "_closed", "_connecting", "_event_lock", "_io_lock", "_opening", "_owner",
+        "_release_at", "_shutdown", "_state", "_token", "_unsent", "_watched", "_worker", "_writing", "error",
+        "on_buffer", "on_connected", "on_disconnected", "on_recv", "on_sent", "on_writable", "stream",
     )  # fmt: skip
 
     def __init__(self, owner: TgoClientSocketManager, hostname: str, port: int) -> None:
+        super().__init__(hostname, port)
         self._owner = owner
-        self._hostname = hostname
-        self._port = port
-        self._state = DISCONNECTED
-        self._worker: TSocketPoolWorker | None = None
-        self._token = 0
-        self._connecting: Connecting | None = None
-        self._closed = False
-        self._shutdown = False
-        # Two locks, so that another thread can send while an event runs. The first guards the stream and what is
-        # derived from it, and is never held during a call to the user; the second says that an event is running.
         self._io_lock = threading.Lock()
         self._event_lock = threading.RLock()
+        self._state = DISCONNECTED
+        #: From the moment when connecting begins to that when the connection has ended.
+        self._active = False
+        self._closed = False
+        self._shutdown = False
+        #: How far connecting is: driven by a worker, or by a thread.
+        self._connecting: Connecting | None = None
+        self._opening: Opening | None = None
+        self._worker: TSocketPoolWorker | None = None
+        #: The worker's registration of the connection; 0 while it is detached.
+        self._token = 0
+        #: The worker waits until the socket can be written to.
         self._writing = False
-        self._unsent: deque[tuple[bytes, int]] | None = None
-        self._flushed = 0
+        #: What was sent but isn't with the kernel, in order, each with how much of the backlog must be gone first.
+        self._unsent: deque[tuple[bytes, int]] = deque()
         #: When a connection that was given back expires; 0 while it is in use.
         self._release_at = 0.0
-        self._ssl = False
-        self._alpn = False
-        self._tls_context: TlsContext | None = None
-        self._openssl: TgoOpenSSL | None = None
+        #: The registration for which a timer looks after that.
+        self._watched = 0
         #: The connected socket, for the owner's use; ``None`` while there is none.
         self.stream: Stream | None = None
         #: Why the connection ended or could not be made; ``None`` where this side or the peer ended it in order.
         self.error: OSError | None = None
-        #: Where to connect instead of looking :attr:`hostname` up.
-        self.addresses: Sequence[Address] | None = None
-        #: Bytes that may wait for the peer to take them before :meth:`send` refuses more.
-        self.send_queue_limit = SEND_QUEUE_LIMIT
         #: Called when the connection can be used, after the TLS handshake where there is one.
         #: Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.OnConnected
         self.on_connected: TgoSocketNotifyEvent | None = None
@@ -112,28 +123,7 @@ class TgoSocketConnection:
         #: Called when everything that was queued has been sent.
         self.on_writable: TgoSocketNotifyEvent | None = None
 
-    # Options and state
-
-    @property
-    def hostname(self) -> str:
-        """The peer's name or literal address; TLS verifies this.
-
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Hostname
-        """
-        return self._hostname
-
-    @hostname.setter
-    def hostname(self, value: str) -> None:
-        self._hostname = value
-
-    @property
-    def port(self) -> int:
-        """The peer's TCP port. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Port"""
-        return self._port
-
-    @port.setter
-    def port(self, value: int) -> None:
-        self._port = value
+    # State
 
     @property
     def socket(self) -> int:
@@ -153,9 +143,9 @@ class TgoSocketConnection:
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Pending
         """
         stream = self.stream
-        waiting = 1 if stream is not None and stream.backlog_size else 0
-        unsent = self._unsent
-        return (self._connecting is not None) + (max(waiting, len(unsent)) if unsent else waiting)
+        waiting = stream is not None and stream.backlog_size > 0
+        connecting = self._connecting is not None or self._opening is not None
+        return connecting + max(waiting, len(self._unsent))
 
     def pending_to_string(self) -> str:
         """Return in words which operations are under way; ``"none"`` if there are none.
@@ -163,7 +153,7 @@ class TgoSocketConnection:
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.PendingToString
         """
         parts = []
-        connecting = self._connecting
+        connecting = self._connecting or self._opening
         if connecting is not None:
             parts.append(connecting.doing)
         stream = self.stream
@@ -186,87 +176,6 @@ class TgoSocketConnection:
         """
         return self._closed
 
-    @property
-    def ssl(self) -> bool:
-        """Speak TLS, verified unless the context says otherwise. Set before connecting.
-
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.SSL
-        """
-        return self._ssl
-
-    @ssl.setter
-    def ssl(self, value: bool) -> None:
-        self._ssl = value
-
-    @property
-    def alpn(self) -> bool:
-        """Insist on HTTP/2 by ALPN: a peer that doesn't agree fails the connection. Set before connecting.
-
-        Differs from Delphi: there a refusal was only logged, and the caller waited for the time limit.
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.ALPN
-        """
-        return self._alpn
-
-    @alpn.setter
-    def alpn(self, value: bool) -> None:
-        self._alpn = value
-
-    @property
-    def tls_context(self) -> TlsContext | None:
-        """What to verify, offer and present in TLS; ``None`` for one made from the other options."""
-        return self._tls_context
-
-    @tls_context.setter
-    def tls_context(self, value: TlsContext | None) -> None:
-        self._tls_context = value
-
-    @property
-    def openssl(self) -> TgoOpenSSL:
-        """The TLS handler, which also holds the certificate options.
-
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.OpenSSL
-        """
-        if self._openssl is None:
-            from openssl_api import TgoOpenSSL
-
-            self._openssl = TgoOpenSSL(self._tls_context)
-            self._openssl.host = self._hostname
-            self._openssl.port = self._port
-        return self._openssl
-
-    @property
-    def certificate(self) -> bytes:
-        """The client's certificate, or chain, in PEM format. Set before connecting.
-
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Certificate
-        """
-        return b"" if self._openssl is None else self._openssl.certificate
-
-    @certificate.setter
-    def certificate(self, value: bytes) -> None:
-        self.openssl.certificate = value
-
-    @property
-    def private_key(self) -> bytes:
-        """The client's private key in PEM format; by default it is looked for in :attr:`certificate`.
-
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.PrivateKey
-        """
-        return b"" if self._openssl is None else self._openssl.private_key
-
-    @private_key.setter
-    def private_key(self, value: bytes) -> None:
-        self.openssl.private_key = value
-
-    @property
-    def password(self) -> str:
-        """The password of the private key. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Password"""
-        return "" if self._openssl is None else self._openssl.password
-
-    @password.setter
-    def password(self, value: str) -> None:
-        self.openssl.password = value
-
     # Connecting
 
     def connect(self, use_nagle: bool = True, *, timeout: float = CONNECT_TIMEOUT) -> bool:
@@ -281,51 +190,70 @@ class TgoSocketConnection:
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Connect
         """
         with self._io_lock:
-            if self.stream is not None or self._connecting is not None:
+            if self._active:
                 return False
-            self._reset()
-            worker = self._worker = self._owner.choose_worker()
+            self._check_wanted()
+            worker = self._owner.choose_worker()
             self._owner.add(self)
-            connecting = Connecting(self, worker, use_nagle, timeout, self._established, self._lost)
-            self._connecting = connecting
+            self._reset()
+            self._worker = worker
+            connecting = self._connecting = Connecting(
+                self, worker, use_nagle=use_nagle, timeout=timeout, established=self._established, failed=self._lost
+            )
         try:
             connecting.start()
-        except RuntimeError as error:
-            self._connecting = None
-            self._closed = True
-            self._owner.discard(self)
-            raise ManagerClosedError("the socket manager is closed") from error
+        except RuntimeError as error:  # the worker was closed in this very moment, or has no thread
+            self._lost(ManagerClosedError(str(error)))
         return True
 
     def open(self, use_nagle: bool = True, *, timeout: float = CONNECT_TIMEOUT) -> Stream:
         """Connect in the calling thread, which then owns the connection and uses the returned stream.
 
+        No event is called, also if it fails. :meth:`end` in another thread calls it off.
+
         :param timeout: seconds for lookup, TCP and TLS together.
         :raises NameLookupError: the host name has no address.
         :raises ConnectionFailedError: no address could be connected.
         :raises ConnectionTimeoutError: the time is up.
+        :raises ManagerClosedError: the manager has been closed.
         :raises openssl_api.TlsError: the TLS handshake failed, or the peer could not be verified.
         """
-        if self.stream is not None or self._connecting is not None:
-            raise SocketPoolError("the connection is already in use")
-        self._reset()
-        self._owner.add(self)
+        opening = Opening(self, self._io_lock, use_nagle, timeout)
+        with self._io_lock:
+            if self._active:
+                raise SocketPoolError("the connection is already in use")
+            self._check_wanted()
+            self._owner.add(self)
+            self._reset()
+            self._opening = opening
         try:
-            stream = open_stream(self, use_nagle, timeout)
+            stream = opening.run()
+            with self._io_lock:
+                if opening.error is not None:
+                    raise opening.error
+                self._opening = None
+                self.stream = stream
+                self._state = CONNECTED
+            return stream
         except BaseException as error:
-            self._closed = True
-            if isinstance(error, OSError):
-                self.error = error
+            opening.close()
             self._owner.discard(self)
+            with self._io_lock:
+                self._opening = None
+                self._active = False
+                self._closed = True
+                if self.error is None and isinstance(error, OSError):
+                    self.error = error
             raise
-        self.stream = stream
-        self._state = CONNECTED
-        return stream
+
+    def _check_wanted(self) -> None:
+        if self._shutdown and not self._closed:
+            raise self.error or ManagerClosedError("the connection was ended before it was made")
 
     def _reset(self) -> None:
+        self._active = True
         self._closed = self._shutdown = self._writing = False
-        self._unsent = None
-        self._flushed = 0
+        self._unsent.clear()
         self._release_at = 0.0
         self.error = None
 
@@ -349,22 +277,28 @@ class TgoSocketConnection:
         worker = self._worker
         assert worker is not None
         with self._event_lock:
-            self._connecting = None
-            if self._shutdown:
-                worker.unregister(token, stream.fd)
-                stream.close()
-                self._ended()
-                return
             with self._io_lock:
+                self._connecting = None
                 self.stream = stream
                 self._token = token
-                self._state = CONNECTED
+                wanted = not self._shutdown
+                if wanted:
+                    self._state = CONNECTED
+            if not wanted:
+                self._lost(None)
+                return
             worker.set_handler(token, self._on_event)
-            worker.modify(token, stream.fd, _READ_EVENTS)
-            if self.on_connected is not None:
-                self.on_connected()
+            try:
+                with self._io_lock:
+                    self._writing = stream.backlog_size > 0
+                    worker.modify(token, stream.fd, self._events())
+            except OSError as error:
+                self._lost(error)
+                return
             if stream.has_buffered_input:
                 worker.call_soon(self._read_buffered, token)
+            if self.on_connected is not None:
+                self.on_connected()
 
     # Owners
 
@@ -372,17 +306,26 @@ class TgoSocketConnection:
         """Give a detached connection to a worker, which calls its events from now on.
 
         Only the owning thread may do this, and it must not touch :attr:`stream` afterwards.
+
+        :raises SocketPoolError: the connection isn't a detached one, or its end has been asked for.
         """
-        stream = self.stream
-        if stream is None or self._token:
-            raise SocketPoolError("only a connected, detached connection can be attached")
-        worker = self._worker = worker or self._worker or self._owner.choose_worker()
         with self._io_lock:
+            stream = self.stream
+            if stream is None or self._token:
+                raise SocketPoolError("only a connected, detached connection can be attached")
+            if self._shutdown:
+                raise self.error or SocketPoolError("the end of the connection has been asked for")
+            worker = worker or self._worker or self._owner.choose_worker()
             self._writing = stream.backlog_size > 0
-            events = _READ_EVENTS | EPOLLOUT if self._writing else _READ_EVENTS
-            self._token = worker.register(stream.fd, events, self._on_event)
-        if stream.has_buffered_input:
-            worker.call_soon(self._read_buffered, self._token)
+            # Looked at before the worker may use the stream.
+            buffered = stream.has_buffered_input
+            try:
+                token = self._token = worker.register(stream.fd, self._events(), self._on_event)
+            except RuntimeError as error:
+                raise SocketPoolError(str(error)) from error
+            self._worker = worker
+        if buffered:
+            worker.call_soon(self._read_buffered, token)
 
     def detach(self) -> bool:
         """Take an attached connection from its worker: the calling thread owns it now, and no event is called.
@@ -413,14 +356,18 @@ class TgoSocketConnection:
 
     # What the worker calls
 
-    def _on_event(self, flags: int) -> None:
+    def _events(self) -> int:
+        return _READ_EVENTS | EPOLLOUT if self._writing else _READ_EVENTS
+
+    def _on_event(self, flags: int, token: int) -> None:
         with self._event_lock:
-            if not self._token:
+            # The connection may have changed hands while this thread waited for the lock.
+            if token != self._token:
                 return
             if flags & EPOLLOUT:
                 self._flush()
             # Reading tells what happened, whatever the flag was: data first, then the end or the error.
-            if flags & ~EPOLLOUT and self._token:
+            if flags & ~EPOLLOUT and token == self._token:
                 self._read()
 
     def _read(self) -> None:
@@ -434,6 +381,10 @@ class TgoSocketConnection:
             else:
                 with self._io_lock:
                     count = stream.receive_now(block)
+                    more = count > 0 and stream.has_buffered_input
+                if more:
+                    # What OpenSSL has read ahead, epoll doesn't announce again. Others get their turn first.
+                    worker.call_soon(self._read_buffered, self._token)
         except OSError as error:
             self._lost(error)
             return
@@ -444,20 +395,20 @@ class TgoSocketConnection:
                 self.on_buffer(block, count)
             elif self.on_recv is not None:
                 self.on_recv(bytes(block.view[:count]))
-            if stream.engine is not None:
-                self._after_tls_read(stream, worker)
         elif count == 0:
-            error = None
-            if stream.truncated:
-                error = ConnectionLostError("the peer closed the connection without the TLS close_notify")
-            self._lost(error)
+            self._lost(self._cut_short(stream))
         elif stream.backlog_size:
-            self._want_write()
+            with self._io_lock:
+                self._want_write()
 
-    def _after_tls_read(self, stream: Stream, worker: TSocketPoolWorker) -> None:
-        # What OpenSSL has read ahead, epoll will not announce again. Others get their turn first.
-        if self._token and self.stream is stream and stream.has_buffered_input:
-            worker.call_soon(self._read_buffered, self._token)
+    @staticmethod
+    def _cut_short(stream: Stream) -> ConnectionLostError | None:
+        """Return what is wrong with the end that the peer has made; ``None`` if nothing is."""
+        if stream.truncated:
+            return ConnectionLostError("the peer closed the connection without the TLS close_notify")
+        if stream.backlog_size:
+            return ConnectionLostError("the peer closed the connection before it had taken all that was sent to it")
+        return None
 
     def _read_buffered(self, token: int) -> None:
         with self._event_lock:
@@ -465,73 +416,71 @@ class TgoSocketConnection:
                 self._read()
 
     def _flush(self) -> None:
-        stream, worker = self.stream, self._worker
+        stream, worker, token = self.stream, self._worker, self._token
         assert stream is not None
         assert worker is not None
-        sent: list[bytes] = []
         try:
             with self._io_lock:
-                before = stream.backlog_size
                 done = stream.flush()
-                self._flushed += before - stream.backlog_size
-                unsent = self._unsent
-                while unsent and unsent[0][1] <= self._flushed:
-                    sent.append(unsent.popleft()[0])
                 if done:
                     self._writing = False
-                    worker.modify(self._token, stream.fd, _READ_EVENTS)
+                    worker.modify(token, stream.fd, _READ_EVENTS)
         except OSError as error:
-            self._lost(error)
+            self._broken(error)
             return
-        for data in sent:
-            if self.on_sent is not None:
-                self.on_sent(data)
-        if done and self._state is DISCONNECTING:
+        if self._unsent:
+            self._tell_sent()
+        if not done or token != self._token:
+            return
+        if self._state is DISCONNECTING:
             self._lost(None)
-        elif done and self.on_writable is not None:
+        elif self.on_writable is not None:
             self.on_writable()
 
+    def _broken(self, error: OSError) -> None:
+        """Nothing can be sent any more: take in what the peer had said before that, perhaps why, and end."""
+        token = self._token
+        if self.error is None:
+            self.error = error
+        try:
+            self._read()
+        finally:
+            if token == self._token:
+                self._lost(error)
+
+    def _send_failed(self, token: int, error: OSError) -> None:
+        with self._event_lock:
+            if token == self._token:
+                self._broken(error)
+
+    def _tell_sent(self) -> None:
+        with self._event_lock:
+            # Only what is sent by now: an event that sends again must not keep the others waiting.
+            sent: list[bytes] = []
+            with self._io_lock:
+                stream, unsent, token = self.stream, self._unsent, self._token
+                if stream is None or not token:
+                    return
+                gone = stream.queued - stream.backlog_size
+                while unsent and unsent[0][1] <= gone:
+                    sent.append(unsent.popleft()[0])
+            for data in sent:
+                event = self.on_sent
+                if event is None or token != self._token:
+                    return
+                try:
+                    event(data)
+                except BaseException as error:
+                    report(error, event)
+
     def _want_write(self) -> None:
+        """Be told when the peer takes data again. With the I/O lock held."""
         stream, worker = self.stream, self._worker
         if not self._writing and stream is not None and worker is not None and self._token:
             self._writing = True
             worker.modify(self._token, stream.fd, _READ_EVENTS | EPOLLOUT)
 
-    def _lost(self, error: OSError | None) -> None:
-        """The connection has ended, or could not be made: close it and tell, once."""
-        with self._event_lock:
-            if self._closed:
-                return
-            if self._connecting is not None:
-                self._connecting.cancel()
-                self._connecting = None
-            self.error = error
-            self._close_stream(goodbye=error is None)
-            self._ended()
-
-    def _close_stream(self, goodbye: bool) -> None:
-        with self._io_lock:
-            stream, self.stream = self.stream, None
-            token, self._token = self._token, 0
-            self._unsent = None
-            if stream is None:
-                return
-            if token and self._worker is not None:
-                self._worker.unregister(token, stream.fd)
-            if goodbye and stream.engine is not None:
-                stream.shutdown_tls()  # type: ignore[attr-defined]
-            stream.close()
-
-    def _ended(self) -> None:
-        self._closed = True
-        self._owner.discard(self)
-        try:
-            if self.on_disconnected is not None:
-                self.on_disconnected()
-        finally:
-            self._state = DISCONNECTED
-
-    # Sending and ending
+    # Sending
 
     def send(self, data: bytes) -> bool:
         """Send *data*; what the kernel doesn't take at once is queued and sent when the peer reads.
@@ -544,33 +493,41 @@ class TgoSocketConnection:
         """
         if type(data) is not bytes:
             data = bytes(data)
+        failure: OSError | None = None
         with self._io_lock:
-            stream = self.stream
+            stream, token = self.stream, self._token
             if stream is None or self._state is not CONNECTED or stream.backlog_size >= self.send_queue_limit:
                 return False
             try:
-                if not stream.send(data):
+                done = stream.send(data)
+                if not done:
                     self._want_write()
-                    if self.on_sent is not None:
-                        if self._unsent is None:
-                            self._unsent = deque()
-                        self._unsent.append((data, self._flushed + stream.backlog_size))
-                    return True
             except OSError as error:
-                if self._token and self._worker is not None:
-                    self._worker.call_soon(self._lost, error)
-                else:
-                    self.error = error
-                return False
-        # Not called from here: the event rule holds for this one too, and an event that sends again must not recurse.
-        if self.on_sent is not None and self._worker is not None:
-            self._worker.call_soon(self._sent, data)
-        return True
+                failure = error
+                if not token:
+                    self.error = self.error or error
+                    return False
+            else:
+                if self.on_sent is None or not token:
+                    return True
+                unsent = self._unsent
+                waiting = bool(unsent)
+                unsent.append((data, stream.queued))
+                if waiting or not done:
+                    return True  # whoever tells of what waits already will tell of this too
+            worker = self._worker
+        assert worker is not None
+        try:
+            # Not from here: events are the worker's to call, and one that sends again must not recurse.
+            if failure is None:
+                worker.call_soon(self._tell_sent)
+            else:
+                worker.call_soon(self._send_failed, token, failure)
+        except RuntimeError:
+            pass  # closed, which has ended the connection
+        return failure is None
 
-    def _sent(self, data: bytes) -> None:
-        with self._event_lock:
-            if self.on_sent is not None:
-                self.on_sent(data)
+    # Ending
 
     def disconnect(self) -> None:
         """End the connection once what is queued has been sent; :attr:`on_disconnected` tells when it has ended.
@@ -580,37 +537,120 @@ class TgoSocketConnection:
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Disconnect
         """
         with self._io_lock:
-            if self._shutdown or self._closed:
-                return
-            if self.stream is None and self._connecting is None:
+            if self._shutdown or not self._active:
                 return
             self._shutdown = True
-            if self._state is CONNECTED:
-                self._state = DISCONNECTING
-            worker = self._worker if self._token or self._connecting is not None else None
+            if self._opening is not None:
+                self._opening.call_off(ManagerClosedError("the connection was ended while it was being made"))
+                return
+            self._state = DISCONNECTING
+            holder = self._connecting or self._token
+            worker = self._worker if holder else None
         if worker is None:
             self._lost(None)
             return
         try:
-            worker.call_soon(self._disconnect)
+            worker.call_soon(self._disconnect, holder)
         except RuntimeError:
             self._lost(None)
 
-    def _disconnect(self) -> None:
-        stream, worker = self.stream, self._worker
-        if stream is not None and stream.backlog_size and worker is not None and not self._closed:
-            worker.call_at(time.monotonic() + INTERVAL_CLEANUP, self._cut_off)
-        else:
-            self._lost(None)
+    def _disconnect(self, holder: object) -> None:
+        with self._event_lock:
+            stream, token = self.stream, self._token
+            if stream is None or token != holder or not stream.backlog_size:
+                self._end_held(holder, None)
+                return
+        assert self._worker is not None
+        self._worker.call_at(time.monotonic() + INTERVAL_CLEANUP, lambda: self._cut_off(token))
 
-    def _cut_off(self) -> None:
-        if self._state is DISCONNECTING:
-            self._lost(ConnectionLostError("the peer did not take the rest of the data before the disconnect"))
+    def _cut_off(self, token: int) -> None:
+        if token == self._token:
+            self._end_held(token, ConnectionLostError("the peer did not take the rest of the data in time"))
 
     def abort(self, error: OSError | None = None) -> None:
-        """End the connection at once, dropping what is queued. Only the owner may: its thread, or the worker."""
-        self._shutdown = True
+        """End the connection at once, dropping what is queued. Only the owner may: its thread, or the worker.
+
+        :attr:`on_disconnected` is called from here, also where the connection is detached.
+        """
+        self._shutdown = self._shutdown or self._active
         self._lost(error)
+
+    def end(self, error: OSError) -> None:
+        """End the connection from outside, in any thread: its owner meets the end in its own.
+
+        A worker calls :attr:`on_disconnected`. A thread that is in :meth:`open` gets *error*; one that uses the
+        stream meets its end there, and finds *error* in :attr:`error`. A connection that hasn't been used yet can't
+        be connected any more.
+        """
+        with self._io_lock:
+            if self._closed:
+                return
+            self._shutdown = True
+            if self.error is None:
+                self.error = error
+            if self._opening is not None:
+                self._opening.call_off(error)
+                return
+        self._ask_owner(error)
+
+    def _ask_owner(self, error: OSError | None) -> None:
+        """Have the owner end the connection, whoever that is now."""
+        with self._io_lock:
+            holder = self._connecting or self._token
+            worker = self._worker if holder else None
+            if worker is None:
+                if self.stream is not None:
+                    self.stream.shutdown()  # wakes the thread that owns it; closing is up to that one
+                return
+        try:
+            worker.call_soon(self._end_held, holder, error)
+        except RuntimeError:
+            self._lost(error)
+
+    def _end_held(self, holder: object, error: OSError | None) -> None:
+        """End the connection in the worker, on behalf of another thread that asked *holder* to."""
+        with self._event_lock:
+            if holder == (self._connecting or self._token):
+                self._lost(error)
+                return
+        self._ask_owner(error)
+
+    def _lost(self, error: OSError | None) -> None:
+        """The connection has ended, or could not be made: close it and tell, once."""
+        with self._event_lock:
+            with self._io_lock:
+                if not self._active or self._opening is not None:
+                    return
+                connecting, self._connecting = self._connecting, None
+                if self.error is None:  # the first reason is the cause of the others
+                    self.error = error
+            if connecting is not None:
+                connecting.cancel()
+            self._close_stream()
+            self._owner.discard(self)
+            with self._io_lock:
+                self._closed = True
+                self._active = False
+            event = self.on_disconnected
+            if event is not None:
+                try:
+                    event()
+                except BaseException as failure:
+                    report(failure, event)
+            if self._closed:  # and not connected again by the event
+                self._state = DISCONNECTED
+
+    def _close_stream(self) -> None:
+        with self._io_lock:
+            stream, self.stream = self.stream, None
+            token, self._token = self._token, 0
+            self._unsent.clear()
+            if stream is None:
+                return
+            if token and self._worker is not None:
+                self._worker.unregister(token, stream.fd)
+            stream.say_goodbye()
+            stream.close()
 
     def stop_callbacks(self) -> None:
         """Call no event any more. When this returns, none is running, unless it was called from one.
@@ -634,66 +674,83 @@ class TgoSocketConnection:
     def give_back(self, seconds: float) -> bool:
         """Keep the connection for *seconds* for whoever asks next; what the peer sends meanwhile ends it.
 
+        No event is called from then on. Only the owner may give it back.
+
         :return: whether it can be kept.
         """
-        try:
-            if not self._token:
-                self.attach()
+        with self._event_lock:
             with self._io_lock:
-                if self._token == 0 or self._shutdown or self.stream is None or self.stream.backlog_size:
+                stream = self.stream
+                if self._state is not CONNECTED or self._release_at or stream is None or stream.backlog_size:
                     return False
                 self._release_at = time.monotonic() + seconds
-                assert self._worker is not None
-                self._worker.call_soon(self._watch_expiry)
-        except (OSError, RuntimeError):
-            return False
+            self.stop_callbacks()
+            try:
+                if not self._token:
+                    self.attach()
+                worker, token = self._worker, self._token
+                assert worker is not None
+                if self._watched != token:
+                    worker.call_soon(self._watch_expiry, token)
+                    self._watched = token
+            except (OSError, RuntimeError):
+                return False
         return True
 
     def take_back(self) -> bool:
-        """Use a connection again that was given back. ``False`` if it has ended or expired meanwhile."""
-        with self._io_lock:
-            if not self._release_at or self._shutdown or self._closed:
-                return False
-            self._release_at = 0.0
-            return True
+        """Use a connection again that was given back. ``False`` if it can't be: it has ended or expired meanwhile, or
+        the peer has ended it or said something, even if the worker hasn't noticed yet.
+        """
+        # Somebody who is just looking at it has a reason.
+        if not self._event_lock.acquire(blocking=False):
+            return False
+        try:
+            with self._io_lock:
+                stream = self.stream
+                if not self._release_at or self._shutdown or stream is None:
+                    return False
+                if stream.is_quiet():
+                    self._release_at = 0.0
+                    return True
+        finally:
+            self._event_lock.release()
+        self.disconnect()
+        return False
 
-    def _watch_expiry(self) -> None:
-        with self._io_lock:
-            release_at = self._release_at
-            expired = 0.0 < release_at <= time.monotonic()
+    def _watch_expiry(self, token: int) -> None:
+        """End the connection if it has expired, or look again when it will have. In the worker."""
+        with self._event_lock:
+            if token != self._token:
+                return
+            with self._io_lock:
+                release_at = self._release_at
+                expired = 0.0 < release_at <= time.monotonic()
+                if expired:
+                    self._shutdown = True
             if expired:
-                self._shutdown = True
-        if expired:
-            self._lost(None)
-        elif release_at and self._worker is not None:
-            self._worker.call_at(release_at, self._watch_expiry)
-
-    def end(self, error: OSError) -> None:
-        """End the connection from outside, in any thread: its owner meets the end in its own."""
-        with self._io_lock:
-            self._shutdown = True
-            stream = self.stream
-            worker = self._worker if self._token or self._connecting is not None else None
-            if worker is None and stream is not None:
-                stream.shutdown()  # wakes the thread that owns it; closing is up to that one
-        if worker is not None:
-            try:
-                worker.call_soon(self._lost, error)
-            except RuntimeError:
-                self._lost(error)
+                self._lost(None)
+            elif release_at:
+                assert self._worker is not None
+                self._worker.call_at(release_at, lambda: self._watch_expiry(token))
+            else:
+                self._watched = 0
 
     def abandon_after_fork(self) -> None:
-        """In a forked child: close the child's copy of the descriptor without a word to the peer."""
+        """In a forked child: close the child's copies of descriptors without a word to the peer."""
         stream, self.stream = self.stream, None
+        connecting, self._connecting = self._connecting or self._opening, None
         self._io_lock = threading.Lock()
         self._event_lock = threading.RLock()
-        self._connecting = None
+        self._opening = None
         self._worker = None
         self._token = 0
+        self._active = False
         self._closed = True
         self._state = DISCONNECTED
+        if connecting is not None:
+            connecting.abandon()
         if stream is not None:
-            stream.close()
+            stream.abandon()
 
     def __repr__(self) -> str:
         kind = " with TLS" if self._ssl else ""

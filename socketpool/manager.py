@@ -11,7 +11,7 @@ import threading
 import weakref
 from itertools import count
 
-from .connection import CONNECTED, TgoSocketConnection
+from .connection import TgoSocketConnection
 from .errors import ManagerClosedError
 from .resolver import reset_after_fork as reset_resolver
 from .states import INTERVAL_FREE, TgoSocketOptimization, TgoSocketPoolBehavior
@@ -20,6 +20,9 @@ from .worker import TSocketPoolWorker
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openssl_api import TlsContext, TlsEngine
+
+    #: What connections must have in common to stand in for each other.
+    _Peer = tuple[str, int, bool, bool, TlsContext | None]
 
 _managers: weakref.WeakSet[TgoClientSocketManager] = weakref.WeakSet()
 
@@ -55,9 +58,10 @@ class TgoClientSocketManager:
         self._workers: list[TSocketPoolWorker] = []
         self._next = count()
         self._connections: set[TgoSocketConnection] = set()
-        #: Released connections that wait for the next request: (host, port, TLS) to those released last.
-        self._free: dict[tuple[str, int, bool], list[TgoSocketConnection]] = {}
-        self._contexts: dict[bool, TlsContext] = {}
+        #: Released connections that wait for the next request, those released last at the end.
+        self._free: dict[_Peer, list[TgoSocketConnection]] = {}
+        #: TLS contexts by the certificate that they present, its key and password.
+        self._contexts: dict[tuple[bytes, bytes, str], TlsContext] = {}
         _managers.add(self)
 
     @property
@@ -80,49 +84,65 @@ class TgoClientSocketManager:
         self.choose_worker()
         return self._workers[0].handle
 
-    def request(self, hostname: str, port: int, *, ssl: bool = False) -> TgoSocketConnection:
+    def request(
+        self,
+        hostname: str,
+        port: int,
+        *,
+        ssl: bool = False,
+        alpn: bool = False,
+        tls_context: TlsContext | None = None,
+    ) -> TgoSocketConnection:
         """Return a connection to a peer: a new one to :meth:`~TgoSocketConnection.connect`, or, where released ones
-        are kept, one that is still connected.
+        are kept, one that is still connected (its ``state`` says so). That one is attached to a worker.
 
         :param hostname: a host name or a literal IPv4 or IPv6 address.
         :param port: the TCP port.
-        :param ssl: speak TLS; a kept connection is only reused for the same answer.
+        :param ssl: speak TLS. A kept connection is only used for the same answer to this and the next two.
+        :param alpn: insist on HTTP/2.
+        :param tls_context: what to verify, offer and present in TLS.
         :raises ManagerClosedError: the manager has been closed.
+        :raises ValueError: there is no such port.
 
         Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Request
         """
-        with self._lock:
-            if self._closed:
-                raise ManagerClosedError("the socket manager is closed")
-            free = self._free.get((hostname, port, ssl), [])
-            candidates = []
-            while free:
-                candidates.append(free.pop())
-                if candidates[-1].state is CONNECTED:
+        key = hostname, port, ssl, alpn, tls_context
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise ManagerClosedError("the socket manager is closed")
+                free = self._free.get(key)
+                if not free:
                     break
-        for connection in candidates:
+                connection = free.pop()
             if connection.take_back():
                 return connection
         connection = TgoSocketConnection(self, hostname, port)
         connection.ssl = ssl
+        connection.alpn = alpn
+        connection.tls_context = tls_context
         return connection
 
     def release(self, connection: TgoSocketConnection) -> None:
         """Give a connection back. Its events are not called any more; it is disconnected, or kept for a while.
 
+        Only its owner may give it back, and must not use it any more. One that presents a certificate, or was
+        connected to other addresses than its host name has, isn't kept.
+
         Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Release
         """
-        connection.stop_callbacks()
-        keep = self._behavior is TgoSocketPoolBehavior.POOL_AND_REUSE and connection.state is CONNECTED
-        if not keep or not connection.give_back(INTERVAL_FREE):
-            connection.disconnect()
+        keep = self._behavior is TgoSocketPoolBehavior.POOL_AND_REUSE
+        if not keep or connection.certificate or connection.addresses or not connection.give_back(INTERVAL_FREE):
+            connection.close()
             return
-        key = connection.hostname, connection.port, connection.ssl
         with self._lock:
-            if not self._closed:
-                self._free.setdefault(key, []).append(connection)
-                return
-        connection.disconnect()
+            closed = self._closed
+            if not closed:
+                self._free.setdefault(_peer(connection), []).append(connection)
+        if closed or connection.closed:
+            # Ended between being given back and being listed: nobody else takes it out.
+            self.discard(connection)
+            connection.close()
 
     def choose_worker(self) -> TSocketPoolWorker:
         """Return the worker that serves the next connection.
@@ -151,7 +171,7 @@ class TgoClientSocketManager:
         """Forget a connection that has ended."""
         with self._lock:
             self._connections.discard(connection)
-            key = connection.hostname, connection.port, connection.ssl
+            key = _peer(connection)
             free = self._free.get(key)
             if free is not None:
                 if connection in free:
@@ -160,24 +180,27 @@ class TgoClientSocketManager:
                     del self._free[key]
 
     def new_engine(self, connection: TgoSocketConnection, fd: int) -> TlsEngine:
-        """Return the TLS side of a connection that has just been connected."""
-        from openssl_api import TlsContext, TlsEngine
+        """Return the TLS side of a connection that has just been connected.
+
+        :raises openssl_api.TlsConfigurationError: the options of the connection can't be used.
+        """
+        from openssl_api import TlsConfigurationError, TlsContext, TlsEngine
 
         context = connection.tls_context
-        if context is None and connection.certificate:
-            context = connection.tls_context = TlsContext(
-                certificate=connection.certificate,
-                private_key=connection.private_key or None,
-                password=connection.password,
-                alpn=(b"h2",) if connection.alpn else (),
-            )
+        identity = connection.certificate, connection.private_key, connection.password
         if context is None:
-            with self._lock:
-                context = self._contexts.get(connection.alpn)
-                if context is None:
-                    context = TlsContext(alpn=(b"h2",) if connection.alpn else ())
-                    self._contexts[connection.alpn] = context
-        return TlsEngine(context, connection.hostname, connection.port, descriptor=fd)
+            # Shared, because making one takes longer than a handshake, and sessions are only resumed within one.
+            context = self._contexts.get(identity)
+            if context is None:
+                certificate, private_key, password = identity
+                context = TlsContext(
+                    certificate=certificate or None, private_key=private_key or None, password=password
+                )
+                context = self._contexts.setdefault(identity, context)
+        elif any(identity):
+            raise TlsConfigurationError("a certificate belongs into the TLS context, if one is given")
+        alpn = (b"h2",) if connection.alpn else None
+        return TlsEngine(context, connection.tls_host, connection.port, descriptor=fd, alpn=alpn)
 
     @property
     def connections(self) -> int:
@@ -193,7 +216,7 @@ class TgoClientSocketManager:
             if self._closed:
                 return
             self._closed = True
-            connections = list(self._connections)
+            connections, self._connections = self._connections, set()
             workers = list(self._workers)
             self._free.clear()
         for connection in connections:
@@ -216,6 +239,10 @@ class TgoClientSocketManager:
         self._free = {}
         for connection in connections:
             connection.abandon_after_fork()
+
+
+def _peer(connection: TgoSocketConnection) -> _Peer:
+    return connection.hostname, connection.port, connection.ssl, connection.alpn, connection.tls_context
 
 
 def _after_fork_in_child() -> None:

@@ -15,6 +15,7 @@ from math import inf
 
 from linuxapi.syssocket import (
     AF_UNIX,
+    SHUT_RDWR,
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
     SOCK_STREAM,
@@ -25,16 +26,18 @@ from .errors import ConnectionFailedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .resolver import Address
 
 #: Seconds between the start of one attempt and of the next (RFC 8305 section 5, "Connection Attempt Delay").
 ATTEMPT_DELAY = 0.25
 
 
-def interleave(addresses: list[Address]) -> list[Address]:
+def interleave(addresses: Sequence[Address]) -> list[Address]:
     """Order addresses so that the families alternate, the preferred one first (RFC 8305 section 4)."""
     if len(addresses) < 3:
-        return addresses
+        return list(addresses)
     first_family = addresses[0].family
     first = [address for address in addresses if address.family == first_family]
     others = [address for address in addresses if address.family != first_family]
@@ -58,7 +61,7 @@ class ConnectRace:
 
     __slots__ = ("_failures", "_use_nagle", "_waiting", "attempts", "next_start")
 
-    def __init__(self, addresses: list[Address], use_nagle: bool) -> None:
+    def __init__(self, addresses: Sequence[Address], use_nagle: bool) -> None:
         self._waiting = interleave(addresses)[::-1]
         self._use_nagle = use_nagle
         self._failures: list[str] = []
@@ -74,7 +77,7 @@ class ConnectRace:
         while self._waiting and (not self.attempts or now >= self.next_start):
             address = self._waiting.pop()
             self.next_start = now + ATTEMPT_DELAY if self._waiting else inf
-            fd = _syscalls.socket(address.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)
+            fd: int = _syscalls.socket(address.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)
             code = 0
             if fd < 0 or _syscalls.connect(fd, address.sockaddr, len(address.sockaddr)) < 0:
                 code = _syscalls.get_errno()
@@ -115,6 +118,11 @@ class ConnectRace:
         self.next_start = inf
         while self.attempts:
             _syscalls.close(self.attempts.popitem()[0])
+
+    def interrupt(self) -> None:
+        """Make every attempt fail now, so that a thread that waits for one wakes up. The descriptors stay open."""
+        for fd in self.attempts:
+            _syscalls.shutdown(fd, SHUT_RDWR)
 
     def describe(self) -> str:
         """Return which addresses are being tried, for the message of a time-out."""

@@ -1,8 +1,9 @@
 """Host names to socket addresses, with a time limit.
 
 ``getaddrinfo`` blocks for as long as the system's resolver pleases, so it runs in a thread of its own, and whoever
-asked stops waiting when the time is up. Literal addresses need no thread. Look-ups of the same name that overlap
-share one thread, so a resolver that hangs costs one thread per name, not one per request.
+asked stops waiting when the time is up, or when the connection isn't wanted any more. Literal addresses and
+``localhost`` need no thread. Look-ups of the same name that overlap share one thread, so a resolver that hangs costs one thread per name,
+not one per request.
 
 No Delphi origin: the original calls ``gethostbyname``, takes the first IPv4 address and waits without limit.
 """
@@ -11,15 +12,17 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 
 from linuxapi.syssocket import AF_INET, AF_INET6
 
-from .errors import ConnectionTimeoutError, NameLookupError
+from .errors import NameLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    #: Gets the addresses, or what went wrong.
+    Listener = Callable[[list["Address"], OSError | None], object]
 
 
 class Address:
@@ -88,20 +91,67 @@ def _parse_ipv6(host: str) -> bytes | None:
         return None
 
 
-class _Lookup:
-    """One running ``getaddrinfo`` and those who wait for it."""
+def known_addresses(host: str, port: int) -> list[Address] | None:
+    """Return the addresses of a host that no resolver has to be asked for; ``None`` where one has to."""
+    literal = literal_address(host, port)
+    if literal is not None:
+        return [literal]
+    # RFC 6761 section 6.3: these names always mean the loopback addresses, whatever a resolver would say.
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return [ipv6_address(bytes(15) + b"\1", port, "::1"), ipv4_address(b"\x7f\0\0\1", port, "127.0.0.1")]
+    return None
 
-    __slots__ = ("addresses", "done", "error", "listeners", "lock")
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.done = threading.Event()
-        self.addresses: list[Address] = []
-        self.error: OSError | None = None
-        self.listeners: list[Callable[[list[Address], OSError | None], object]] = []
+class Lookup:
+    """One running ``getaddrinfo`` and those who wait for it. All methods may be called from any thread."""
+
+    __slots__ = ("_addresses", "_cause", "_host", "_listeners", "_lock", "_problem")
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._lock = threading.Lock()
+        self._addresses: list[Address] = []
+        self._problem = ""
+        self._cause: BaseException | None = None
+        #: ``None`` once there is an answer.
+        self._listeners: list[Listener] | None = []
+
+    def add(self, listener: Listener) -> None:
+        """Have *listener* called with the answer: at once if it is there, or else from another thread."""
+        with self._lock:
+            if self._listeners is not None:
+                self._listeners.append(listener)
+                return
+        self._tell(listener)
+
+    def forget(self, listener: Listener) -> None:
+        """Somebody doesn't wait any more: a resolver that hangs must not hold on to all who ever asked."""
+        with self._lock:
+            if self._listeners is not None and listener in self._listeners:
+                self._listeners.remove(listener)
+
+    def finish(self, addresses: list[Address], problem: str = "", cause: BaseException | None = None) -> None:
+        """The answer is there: tell those who wait."""
+        with self._lock:
+            self._addresses = addresses
+            self._problem = problem
+            self._cause = cause
+            listeners, self._listeners = self._listeners, None
+        for listener in listeners or ():
+            self._tell(listener)
+
+    def _tell(self, listener: Listener) -> None:
+        if self._addresses:
+            listener(self._addresses, None)
+            return
+        # An error of their own for each: whoever raises it adds its traceback.
+        error = NameLookupError(f"cannot resolve the host name {self._host!r}: {self._problem}")
+        error.__cause__ = self._cause
+        listener([], error)
 
 
-_running: dict[tuple[str, int], _Lookup] = {}
+_running: dict[tuple[str, int], Lookup] = {}
 _running_lock = threading.Lock()
 
 
@@ -116,80 +166,93 @@ def _getaddrinfo(host: str, port: int) -> list[Address]:
     import socket
 
     addresses = []
+    # AI_ADDRCONFIG: no IPv6 addresses where this machine has none itself.
     for family, _, _, _, sockaddr in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG):
         if family == AF_INET:
             addresses.append(ipv4_address(socket.inet_aton(str(sockaddr[0])), port, str(sockaddr[0])))
         elif family == AF_INET6:
-            text = str(sockaddr[0])
-            packed = socket.inet_pton(AF_INET6, text.partition("%")[0])
-            addresses.append(ipv6_address(packed, port, text, int(sockaddr[2]), int(sockaddr[3])))  # type: ignore[misc]
+            text = str(sockaddr[0]).partition("%")[0]
+            packed = socket.inet_pton(AF_INET6, text)
+            scope_id = int(sockaddr[3])  # type: ignore[misc]
+            if scope_id:
+                text += f"%{scope_id}"
+            addresses.append(ipv6_address(packed, port, text, int(sockaddr[2]), scope_id))  # type: ignore[misc]
     return addresses
 
 
-def _run(key: tuple[str, int], lookup: _Lookup) -> None:
-    host, port = key
+def _run(key: tuple[str, int], lookup: Lookup) -> None:
+    addresses: list[Address] = []
+    problem = "it has no address"
+    cause = None
     try:
-        lookup.addresses = _getaddrinfo(host, port)
-        if not lookup.addresses:
-            lookup.error = NameLookupError(f"cannot resolve the host name {host!r}: it has no address")
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        lookup.error = NameLookupError(f"cannot resolve the host name {host!r}: {reason}")
-        lookup.error.__cause__ = error
+        addresses = _getaddrinfo(*key)
+    except Exception as error:
+        # Besides the resolver's own errors, names that cannot be one: too long, with NUL inside, ...
+        problem = getattr(error, "strerror", None) or str(error)
+        cause = error
     with _running_lock:
         if _running.get(key) is lookup:
             del _running[key]
-    with lookup.lock:
-        lookup.done.set()
-        listeners, lookup.listeners = lookup.listeners, []
-    for listener in listeners:
-        listener(lookup.addresses, lookup.error)
+    lookup.finish(addresses, problem, cause)
 
 
-def _start(host: str, port: int) -> _Lookup:
+def look_up(host: str, port: int, listener: Listener) -> Lookup:
+    """Have *listener* called with the addresses of *host*, in the order in which to try them, or with an error.
+
+    :param host: a name, or an address with a zone id.
+    :return: the look-up under way, for those who want to be forgotten.
+    """
     key = host, port
     with _running_lock:
         lookup = _running.get(key)
-        if lookup is not None:
-            return lookup
-        lookup = _running[key] = _Lookup()
-    try:
-        threading.Thread(target=_run, args=(key, lookup), name=f"resolve {host}", daemon=True).start()
-    except BaseException:
-        with _running_lock:
-            _running.pop(key, None)
-        raise
+        started = lookup is not None
+        if lookup is None:
+            lookup = _running[key] = Lookup(host)
+    lookup.add(listener)
+    if not started:
+        try:
+            threading.Thread(target=_run, args=(key, lookup), name=f"resolve {host}", daemon=True).start()
+        except RuntimeError as error:  # too many threads
+            with _running_lock:
+                _running.pop(key, None)
+            lookup.finish([], str(error), error)
     return lookup
 
 
-def resolve(host: str, port: int, deadline: float) -> list[Address]:
-    """Return the addresses of *host*, in the order in which to try them.
+class Answer:
+    """The addresses of a host, for a thread that waits for them.
 
-    :param host: a name or a literal IPv4 or IPv6 address.
-    :param deadline: when to give up, in ``time.monotonic()`` seconds.
-    :raises NameLookupError: the name has no address, or the resolver failed.
-    :raises ConnectionTimeoutError: the resolver did not answer in time.
+    :param host: a name, or an address with a zone id.
     """
-    literal = literal_address(host, port)
-    if literal is not None:
-        return [literal]
-    lookup = _start(host, port)
-    if not lookup.done.wait(max(0.0, deadline - time.monotonic())):
-        raise ConnectionTimeoutError(f"the host name {host!r} was not resolved within the connect time limit")
-    if lookup.error is not None:
-        raise NameLookupError(str(lookup.error)) from lookup.error
-    return lookup.addresses
 
+    __slots__ = ("_addresses", "_error", "_event", "_lookup")
 
-def resolve_later(host: str, port: int, listener: Callable[[list[Address], OSError | None], object]) -> None:
-    """Have *listener* called with the addresses of *host*, or an error: at once, or from another thread."""
-    literal = literal_address(host, port)
-    if literal is not None:
-        listener([literal], None)
-        return
-    lookup = _start(host, port)
-    with lookup.lock:
-        if not lookup.done.is_set():
-            lookup.listeners.append(listener)
-            return
-    listener(lookup.addresses, lookup.error)
+    def __init__(self, host: str, port: int) -> None:
+        self._event = threading.Event()
+        self._addresses: list[Address] = []
+        self._error: OSError | None = None
+        self._lookup = look_up(host, port, self._answered)
+
+    def _answered(self, addresses: list[Address], error: OSError | None) -> None:
+        self._addresses = addresses
+        self._error = error
+        self._event.set()
+
+    def wait(self, timeout: float) -> list[Address]:
+        """Wait for the addresses.
+
+        :param timeout: seconds.
+        :return: the addresses, in the order in which to try them; none if there was no answer.
+        :raises NameLookupError: the name has no address, or the resolver failed.
+        """
+        try:
+            self._event.wait(min(max(timeout, 0.0), threading.TIMEOUT_MAX))
+        finally:
+            self._lookup.forget(self._answered)
+        if self._error is not None:
+            raise self._error
+        return self._addresses
+
+    def give_up(self) -> None:
+        """Have :meth:`wait` return without an answer. Any thread may call this."""
+        self._event.set()

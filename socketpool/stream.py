@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: Blocks that threads read into while they drive a connection; shared by the whole process.
 read_blocks = TgoMemoryPool(READ_BLOCK_SIZE, 16)
 
+#: The longest that the kernel is asked to wait at once, in seconds: its limit is a C int of milliseconds.
+_LONGEST_WAIT = 2_000_000.0
+
 _SEND_FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT
 
 #: The most that one ``send`` is given: it holds the GIL while the kernel copies.
@@ -45,7 +48,7 @@ _SEND_SIZE = 256 * 1024
 
 def address_of(data: bytes) -> int:
     """Return where the content of a bytes object lies; it stays there as long as the object lives."""
-    return ctypes.cast(data, ctypes.c_void_p).value or 0
+    return ctypes.cast(data, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
 
 
 def connection_lost(code: int, doing: str) -> ConnectionLostError:
@@ -60,7 +63,7 @@ class Stream:
     :param address: the peer.
     """
 
-    __slots__ = ("_backlog", "_blocking", "_pollfd", "_receive_timeout", "address", "backlog_size", "fd")
+    __slots__ = ("_backlog", "_blocking", "_pollfd", "_receive_timeout", "address", "backlog_size", "fd", "queued")
 
     #: The TLS engine; ``None`` for clear text.
     engine: TlsEngine | None = None
@@ -70,6 +73,8 @@ class Stream:
         self.address = address
         #: Bytes that :meth:`send` was given and the kernel has not taken.
         self.backlog_size = 0
+        #: How many bytes have ever been put into the backlog: what has left it is this less its size.
+        self.queued = 0
         self._backlog: deque[tuple[bytes, int]] | None = None
         self._blocking = False
         self._receive_timeout = 0.0
@@ -102,7 +107,9 @@ class Stream:
         if self._backlog is None:
             self._backlog = deque()
         self._backlog.append((data, offset))
-        self.backlog_size += len(data) - offset
+        size = len(data) - offset
+        self.backlog_size += size
+        self.queued += size
 
     def flush(self) -> bool:
         """Send what is queued, as far as the kernel takes it. ``True`` if nothing is left.
@@ -226,11 +233,14 @@ class Stream:
 
     def _set_timeout(self, timeout: float) -> None:
         # 0 would mean "for ever" to the kernel; a time limit that has passed still allows one look.
-        set_receive_timeout(self.fd, max(timeout, 0.001))
+        set_receive_timeout(self.fd, min(max(timeout, 0.001), _LONGEST_WAIT))
         self._receive_timeout = timeout
 
     def handshake(self, deadline: float) -> None:
         """Wait until TLS is set up; nothing to do in clear text."""
+
+    def say_goodbye(self) -> None:
+        """Tell the peer that the end is meant, as far as that can be done at once; clear text has no word for it."""
 
     def shutdown(self) -> None:
         """Stop both directions and wake whoever waits for this socket, in any thread. The descriptor stays open."""
@@ -242,6 +252,10 @@ class Stream:
         if fd >= 0:
             _syscalls.close(fd)
 
+    def abandon(self) -> None:
+        """In a forked child: close the child's copy of the descriptor, and leave the parent's connection alone."""
+        Stream.close(self)
+
     def __del__(self) -> None:
         # A connection that nobody closed must not cost a descriptor for good.
         if self.fd >= 0:
@@ -252,13 +266,18 @@ class Stream:
 _peek_block = MemoryBlock(1)
 
 
+def milliseconds(seconds: float) -> int:
+    """Return a time to wait as ``poll`` and epoll count it: rounded up, since waking early would mean waking twice."""
+    return int(min(seconds, _LONGEST_WAIT) * 1000 + 0.999) if seconds > 0 else 0
+
+
 def poll_one(entry: pollfd, timeout: float) -> int:
     """Wait for one descriptor with ``poll``; signal handlers run meanwhile, and their time counts."""
-    milliseconds = max(0, int(timeout * 1000 + 0.999))
+    limit = milliseconds(timeout)
     deadline = 0.0
     while True:
         entry.revents = 0
-        count = _syscalls.poll(ctypes.byref(entry), 1, min(milliseconds, 2**31 - 1))
+        count = _syscalls.poll(ctypes.byref(entry), 1, limit)
         if count > 0:
             return entry.revents
         if count == 0:
@@ -268,4 +287,4 @@ def poll_one(entry: pollfd, timeout: float) -> int:
             raise OSError(code, f"poll: {os.strerror(code)}")
         now = time.monotonic()
         deadline = deadline or now + timeout
-        milliseconds = max(0, int((deadline - now) * 1000 + 0.999))
+        limit = milliseconds(deadline - now)

@@ -88,11 +88,11 @@ class TlsStream(Stream):
             self.set_blocking(True)
         if timeout != self._receive_timeout:
             self._set_timeout(timeout)
+        deadline = time.monotonic() + timeout
         count = self.engine.read_into_blocking(block.address, block.size)
         if count >= 0:
             return count
         # Either the kernel's time limit, a signal, or records without data (tickets, key updates).
-        deadline = time.monotonic() + timeout
         while True:
             if self.engine.pending_output():
                 self._send_output()
@@ -115,7 +115,10 @@ class TlsStream(Stream):
         total = count
         room = block.size - offset
         while room - total >= 16384 and engine.has_pending():
-            count = engine.read_into(block.address + offset + total, room - total)
+            try:
+                count = engine.read_into(block.address + offset + total, room - total)
+            except OSError:
+                break  # what came before it counts; the next call meets the error again
             if count <= 0:
                 break
             total += count
@@ -147,23 +150,35 @@ class TlsStream(Stream):
         :raises openssl_api.TlsError: the handshake failed, or the peer could not be verified.
         """
         try:
-            return self.engine.handshake()
-        finally:
-            # Also on failure: the alert tells the peer why.
-            self._send_output()
+            done = self.engine.handshake()
+        except OSError:
+            try:
+                self._send_output()  # the alert tells the peer why
+            except OSError:
+                pass  # the first error is the one that explains
+            raise
+        self._send_output()
+        return done
 
     def handshake(self, deadline: float) -> None:
         while not self.handshake_step():
             events = POLLIN | POLLOUT if self.backlog_size else POLLIN
             if not self.wait(events, deadline - time.monotonic()):
-                raise ConnectionTimeoutError(
-                    f"the TLS handshake with {self.address.text} was not finished within the connect time limit"
-                )
+                raise self._late()
             if self.backlog_size:
                 self.flush()
+        # Who only receives from here on would never send the rest, for which the peer may be waiting.
+        while not self.flush():
+            if not self.wait(POLLOUT, deadline - time.monotonic()):
+                raise self._late()
 
-    def shutdown_tls(self) -> None:
-        """Send close_notify, as far as the kernel takes it: nobody waits for a goodbye."""
+    def _late(self) -> ConnectionTimeoutError:
+        return ConnectionTimeoutError(
+            f"the TLS handshake with {self.address.text} was not finished within the connect time limit"
+        )
+
+    def say_goodbye(self) -> None:
+        # RFC 8446 section 6.1. As far as the kernel takes it: nobody waits for a goodbye.
         try:
             self.engine.shutdown()
             if not self.backlog_size:
@@ -174,3 +189,12 @@ class TlsStream(Stream):
     def close(self) -> None:
         super().close()
         self.engine.close()
+
+    def abandon(self) -> None:
+        # Another thread may have been inside OpenSSL with it at the fork: freeing it is not safe.
+        _abandoned.append(self.engine)
+        super().abandon()
+
+
+#: Engines of the parent, in a forked child.
+_abandoned: list[TlsEngine] = []

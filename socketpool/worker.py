@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
-from errno import EINTR, ENOENT
+from errno import EINTR
 from itertools import count
 
 from linuxapi import (
@@ -36,7 +36,7 @@ from linuxapi import (
 from . import _syscalls
 from ._syscalls import EPOLL_EVENT
 from .states import INTERVAL_CLEANUP, MAX_EVENTS, READ_BLOCK_SIZE, TgoSocketOptimization
-from .stream import read_blocks
+from .stream import milliseconds, read_blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
     from .manager import TgoClientSocketManager
     from .memorypool import MemoryBlock
+
+    _Call = tuple[Callable[..., object], tuple[Any, ...]]
+
+_CLOSED = "the socket pool worker is closed"
 
 #: Tokens are never used twice, so a late event for a registration that is gone finds nothing.
 _tokens = count(1)
@@ -76,6 +80,9 @@ class TSocketPoolWorker:
     The thread starts with the first thing there is to do. Everything registered here is called in that thread,
     one call at a time; a call that raises is reported through ``sys.unraisablehook`` and the worker goes on.
 
+    A *handler* of a registration is called as ``handler(flags, token)``: what epoll said, and which registration it
+    said it of.
+
     :param owner: the manager it belongs to.
 
     Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker
@@ -83,15 +90,15 @@ class TSocketPoolWorker:
 
     __slots__ = (
         "_calls", "_closing", "_epoll", "_events", "_handlers", "_lock", "_optimization", "_owner", "_read_block",
-        "_sleeping", "_thread", "_thread_id", "_timers", "_wake", "_wake_token",
+        "_sleeping", "_thread", "_thread_id", "_timers", "_wake",
     )  # fmt: skip
 
     def __init__(self, owner: TgoClientSocketManager) -> None:
         self._owner = owner
         self._optimization = owner.optimization
         self._lock = threading.Lock()
-        self._handlers: dict[int, Callable[[int], object]] = {}
-        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._handlers: dict[int, Callable[[int, int], object]] = {}
+        self._calls: deque[_Call] = deque()
         self._timers: list[Timer] = []
         self._thread: threading.Thread | None = None
         self._thread_id = 0
@@ -103,7 +110,7 @@ class TSocketPoolWorker:
         self._wake = -1
         try:
             self._wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-            self._wake_token = self.register(self._wake, EPOLLIN, self._woken)
+            self._add(self._wake, EPOLLIN, self._woken)
         except BaseException:
             self._close_descriptors()
             raise
@@ -126,29 +133,58 @@ class TSocketPoolWorker:
         :raises RuntimeError: the worker has been closed.
         """
         if self._closing:
-            raise RuntimeError("the socket pool worker is closed")
-        self._calls.append((call, args))
+            raise RuntimeError(_CLOSED)
+        item = call, args
+        self._calls.append(item)
         # The worker says that it sleeps before it looks at the queue a last time; we queue before we look whether
         # it sleeps. So one of the two always sees the other.
         if self._sleeping:
             self._sleeping = False
-            eventfd_write(self._wake, 1)
+            self._wake_up()
         elif self._thread is None:
-            self._start()
+            self._start_for(item)
+        # Likewise at the end: the worker says that it closes before it empties the queue a last time.
+        if self._closing and self._take_back(item):
+            raise RuntimeError(_CLOSED)
 
-    def register(self, fd: int, events: int, handler: Callable[[int], object]) -> int:
-        """Watch a descriptor. *handler* is called with the flags of each event, until :meth:`unregister`.
+    def _wake_up(self) -> None:
+        with self._lock:  # under which it is closed: the number could be somebody else's by then
+            if self._wake >= 0:
+                eventfd_write(self._wake, 1)
+
+    def _start_for(self, item: _Call) -> None:
+        try:
+            self._start()
+        except BaseException:
+            self._take_back(item)
+            raise
+
+    def _take_back(self, item: _Call) -> bool:
+        """Take a call out of the queue again; ``False`` if it has been made, or is being made."""
+        try:
+            self._calls.remove(item)
+        except ValueError:
+            return False
+        return True
+
+    def register(self, fd: int, events: int, handler: Callable[[int, int], object]) -> int:
+        """Watch a descriptor. *handler* is called for each event, until :meth:`unregister`.
 
         :return: the token that names this registration.
+        :raises RuntimeError: the worker has been closed, or its thread could not be started.
+        :raises OSError: the descriptor cannot be watched.
         """
+        if self._thread is None:
+            self._start()
+        return self._add(fd, events, handler)
+
+    def _add(self, fd: int, events: int, handler: Callable[[int, int], object]) -> int:
         token = next(_tokens)
         self._handlers[token] = handler
         if _syscalls.epoll_ctl(self._epoll, EPOLL_CTL_ADD, fd, EPOLL_EVENT.pack(events, token)) < 0:
             code = _syscalls.get_errno()
             del self._handlers[token]
             raise OSError(code, f"epoll_ctl: {os.strerror(code)}")
-        if self._thread is None and not self._closing and self._wake >= 0 and fd != self._wake:
-            self._start()
         return token
 
     def modify(self, token: int, fd: int, events: int) -> None:
@@ -157,21 +193,19 @@ class TSocketPoolWorker:
             code = _syscalls.get_errno()
             raise OSError(code, f"epoll_ctl: {os.strerror(code)}")
 
-    def set_handler(self, token: int, handler: Callable[[int], object]) -> None:
+    def set_handler(self, token: int, handler: Callable[[int, int], object]) -> None:
         """Have the events of a registration told to somebody else from now on."""
         self._handlers[token] = handler
 
     def unregister(self, token: int, fd: int) -> None:
-        """Stop watching a descriptor; no handler call starts after this, not even for events already fetched.
+        """Stop watching a descriptor: its events are told no more, not even those already fetched.
 
-        The descriptor must still be open: closing it first would leave it in the set if a child holds a copy.
+        Called from another thread than the worker's, it doesn't wait for a handler that is being called at this
+        moment. The descriptor must still be open: closing it first would leave it in the set if a child holds a copy.
         """
-        if self._handlers.pop(token, None) is None:
-            return
-        if _syscalls.epoll_ctl(self._epoll, EPOLL_CTL_DEL, fd, EPOLL_EVENT.pack(0, 0)) < 0:
-            code = _syscalls.get_errno()
-            if code != ENOENT and not self._closing:
-                raise OSError(code, f"epoll_ctl: {os.strerror(code)}")
+        if self._handlers.pop(token, None) is not None:
+            # It can only fail because the descriptor isn't there, which is what is wanted.
+            _syscalls.epoll_ctl(self._epoll, EPOLL_CTL_DEL, fd, EPOLL_EVENT.pack(0, 0))
 
     # What only the worker's own thread may call
 
@@ -192,8 +226,10 @@ class TSocketPoolWorker:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is not None or self._closing:
+            if self._thread is not None:
                 return
+            if self._closing:
+                raise RuntimeError(_CLOSED)
             thread = threading.Thread(target=self.execute, name="socketpool worker", daemon=True)
             self._thread = thread
             try:
@@ -210,18 +246,17 @@ class TSocketPoolWorker:
         Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker.Destroy
         """
         with self._lock:
-            if self._closing:
-                return
             thread = self._thread
             if thread is None:
                 self._closing = True
-                self._finish()
-                return
-        # As a call, so that what was asked for earlier is still done.
+        if thread is None:
+            self._finish()
+            return
         try:
+            # As a call, so that what was asked for earlier is still done.
             self.call_soon(self._stop)
         except RuntimeError:
-            return
+            pass  # somebody else closes it as well
         if not self.is_current:
             thread.join(INTERVAL_CLEANUP)
 
@@ -238,11 +273,12 @@ class TSocketPoolWorker:
         self._close_descriptors()
 
     def _close_descriptors(self) -> None:
-        for name in ("_epoll", "_wake"):
-            fd = getattr(self, name)
-            setattr(self, name, -1)
-            if fd >= 0:
-                _syscalls.close(fd)
+        with self._lock:
+            for name in ("_epoll", "_wake"):
+                fd = getattr(self, name)
+                setattr(self, name, -1)
+                if fd >= 0:
+                    _syscalls.close(fd)
 
     def abandon_after_fork(self) -> None:
         """In a forked child: let go of the parent's epoll set without changing it. The thread isn't here."""
@@ -260,7 +296,7 @@ class TSocketPoolWorker:
         """
         self._thread_id = threading.get_ident()
         keep_block = self._optimization is TgoSocketOptimization.SPEED
-        epoll, events, handlers, calls = self._epoll, self._events, self._handlers, self._calls
+        epoll, events, handlers, calls, lock = self._epoll, self._events, self._handlers, self._calls, self._lock
         view = memoryview(events)
         pointer = ctypes.c_void_p(ctypes.addressof(events))
         size = EPOLL_EVENT.size
@@ -274,9 +310,13 @@ class TSocketPoolWorker:
                         read_blocks.release_mem(self._read_block)
                         self._read_block = None
                     timeout = self._next_timeout()
-                    self._sleeping = timeout != 0
-                    if calls:
-                        timeout = 0
+                    if timeout:
+                        # The lock keeps the processor from looking at the queue before the others can see this;
+                        # it would matter without the GIL.
+                        with lock:
+                            self._sleeping = True
+                        if calls:
+                            timeout = 0
                 number = wait(epoll, pointer, MAX_EVENTS, timeout, None)
                 self._sleeping = False
                 if number > 0:
@@ -284,23 +324,34 @@ class TSocketPoolWorker:
                         handler = handlers.get(token)
                         if handler is not None:
                             try:
-                                handler(flags)
-                            except Exception as error:
+                                handler(flags, token)
+                            except BaseException as error:
                                 report(error, handler)
                 elif number < 0 and (code := _syscalls.get_errno()) != EINTR:
                     raise OSError(code, f"epoll_pwait: {os.strerror(code)}")
                 # Only what was asked for by now: a call that asks for another must not starve the sockets.
-                for _ in range(len(calls)):
-                    call, args = calls.popleft()
-                    try:
-                        call(*args)
-                    except Exception as error:
-                        report(error, call)
+                if calls:
+                    self._make_calls(len(calls))
                 if self._timers:
                     self._run_timers()
         finally:
+            self._closing = True
+            while calls:  # asked for before anybody could know that this is the end
+                self._make_calls(len(calls))
             self._finish()
             self._thread_id = 0
+
+    def _make_calls(self, number: int) -> None:
+        calls = self._calls
+        for _ in range(number):
+            try:
+                call, args = calls.popleft()
+            except IndexError:
+                return  # taken back
+            try:
+                call(*args)
+            except BaseException as error:
+                report(error, call)
 
     def _next_timeout(self) -> int:
         """How long to sleep, in milliseconds as epoll counts; -1 for as long as nothing happens."""
@@ -309,8 +360,7 @@ class TSocketPoolWorker:
             heapq.heappop(timers)
         if not timers:
             return -1
-        # Rounded up: waking before the time would mean waking twice.
-        return min(max(0, int((timers[0].when - time.monotonic()) * 1000 + 0.999)), 2**31 - 1)
+        return milliseconds(timers[0].when - time.monotonic())
 
     def _run_timers(self) -> None:
         timers = self._timers
@@ -320,10 +370,10 @@ class TSocketPoolWorker:
             if call is not None:
                 try:
                     call()
-                except Exception as error:
+                except BaseException as error:
                     report(error, call)
 
-    def _woken(self, flags: int) -> None:
+    def _woken(self, flags: int, token: int) -> None:
         try:
             eventfd_read(self._wake)
         except BlockingIOError:
@@ -332,9 +382,11 @@ class TSocketPoolWorker:
 
 def report(error: BaseException, source: object) -> None:
     """Report an exception that a user's event handler let out, as Python does for ``__del__``."""
-    sys.unraisablehook(
-        _Unraisable(type(error), error, error.__traceback__, "Exception ignored in a socket event", source)  # type: ignore[arg-type]
-    )
+    arguments = _Unraisable(type(error), error, error.__traceback__, "Exception ignored in a socket event", source)
+    try:
+        sys.unraisablehook(arguments)  # type: ignore[arg-type]
+    except Exception:
+        pass  # a hook that fails must not end the worker
 
 
 class _Unraisable:

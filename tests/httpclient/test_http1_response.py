@@ -540,7 +540,6 @@ def test_status_line(line: bytes, status: int, reason: bytes) -> None:
         b"HTTP/1. 200 OK",
         b"HTTP/1.1",
         b"HTTP/",
-        b"HTTP/1.1 200 OK\n",
     ],
 )
 def test_invalid_status_line(line: bytes) -> None:
@@ -598,6 +597,11 @@ def test_invalid_field(field: bytes, text: str) -> None:
     fails(OK + b"X: y\r\n" + field + b"\r\nContent-Length: 0\r\n\r\n", text)
     fails(OK + b"Content-Length: 0\r\n" + field + b"\r\n\r\n", text)
     fails(OK + field + b"\r\nContent-Length: 0\r\n\r\n", text)
+
+
+def test_bare_line_feeds_among_other_line_ends() -> None:
+    for data in (b"HTTP/1.1 200 OK\n\r\n", b"HTTP/1.1 200 OK\nA: b\r\n\r\n", OK + b"A: b\n\n", OK + b"A: b\n\r\n"):
+        fails(data, "bare line feed")
 
 
 def test_white_space_in_front_of_the_first_field() -> None:
@@ -899,10 +903,34 @@ def test_the_work_grows_with_the_bytes_and_no_faster(index: int) -> None:
 
 
 PIECES = [
-    b"HTTP/1.1 200 OK", b"HTTP/1.0 404", b"HTTP/1.1 100 Continue", b"HTTP/1.1 204 x", b"\r\n", b"\n", b"\r", b"\r\n\r\n",
-    b"Content-Length: 5", b"Content-Length: ", b"content-length:0", b"Transfer-Encoding: chunked", b"Transfer-Encoding:",
-    b"Connection: close", b"A: b", b" ", b"\t", b":", b";", b",", b"0", b"5", b"a", b"ffffffff", b"hello", b"\x00", b"\xff",
-]  # fmt: skip
+    b"HTTP/1.1 200 OK",
+    b"HTTP/1.0 404",
+    b"HTTP/1.1 100 Continue",
+    b"HTTP/1.1 204 x",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\r\n\r\n",
+    b"Content-Length: 5",
+    b"Content-Length: ",
+    b"content-length:0",
+    b"Transfer-Encoding: chunked",
+    b"Transfer-Encoding:",
+    b"Connection: close",
+    b"A: b",
+    b" ",
+    b"\t",
+    b":",
+    b";",
+    b",",
+    b"0",
+    b"5",
+    b"a",
+    b"ffffffff",
+    b"hello",
+    b"\x00",
+    b"\xff",
+]
 
 anything = st.one_of(
     st.binary(max_size=200),

@@ -52,6 +52,8 @@ class Response(NamedTuple):
 def trusting(certificates: Certificates, alpn: Sequence[str] = ()) -> ssl.SSLContext:
     """Return a client's TLS context that trusts the authority of the run, and verifies."""
     context = ssl.create_default_context(cafile=certificates.ca_file)
+    # Some versions of Python 3.11 set it, and then a truncated stream looks like one that has ended.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if alpn:
         context.set_alpn_protocols(alpn)
     return context

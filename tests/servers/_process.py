@@ -44,9 +44,14 @@ def free_ports(count: int) -> list[int]:
 def listening_ports(pid: int) -> set[int]:
     """Return the TCP ports that a process listens on over IPv4."""
     held = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
+    try:
+        entries = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        # It has ended.
+        return set()
+    for entry in entries:
         with contextlib.suppress(OSError):
-            held.add(os.readlink(entry))
+            held.add(os.readlink(f"/proc/{pid}/fd/{entry}"))
     ports = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, *_, inode = line.split()[:10]
@@ -114,9 +119,14 @@ class ServerProcess:
         """
         for attempt in range(ATTEMPTS):
             self.ports = free_ports(self._port_count)
-            self._spawn()
-            if self._wait_until_ready():
-                return self
+            try:
+                self._spawn()
+                if self._wait_until_ready():
+                    return self
+            except BaseException:
+                # Ctrl-C in between, for instance: nobody else would stop it.
+                self.stop()
+                raise
             self.stop()
             if attempt == ATTEMPTS - 1 or "in use" not in self.log():
                 break

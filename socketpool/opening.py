@@ -1,0 +1,172 @@
+"""Becoming connected in the calling thread; see :mod:`.connecting` for the same by a worker."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+
+from linuxapi.syssocket import POLLOUT, pollfd
+
+from . import _syscalls
+from .errors import ConnectionTimeoutError
+from .race import ConnectRace
+from .resolver import Answer, known_addresses
+from .stream import milliseconds, poll_one
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
+    from .connection import TgoSocketConnection
+    from .resolver import Address
+    from .stream import Stream
+
+
+class Opening:
+    """A connection on its way in the calling thread, which other threads can call off.
+
+    What the thread waits for at any moment is known here: the resolver's answer, the sockets of the race, or that of
+    the TLS handshake. To call the connection off is to end this wait, and nothing has to be watched for it: sockets
+    are woken by shutting them down.
+
+    :param lock: the connection's, held whenever a descriptor comes or goes: so nobody shuts down a descriptor whose
+        number is somebody else's by now.
+    :param timeout: seconds for lookup, TCP and TLS together.
+
+    :ivar error: why it was called off.
+    :ivar doing: what is going on, for :meth:`TgoSocketConnection.pending_to_string`.
+    """
+
+    __slots__ = ("_answer", "_connection", "_lock", "_race", "_stream", "_timeout", "_use_nagle", "doing", "error")
+
+    def __init__(self, connection: TgoSocketConnection, lock: threading.Lock, use_nagle: bool, timeout: float) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._use_nagle = use_nagle
+        self._timeout = timeout
+        self._answer: Answer | None = None
+        self._race: ConnectRace | None = None
+        self._stream: Stream | None = None
+        self.error: OSError | None = None
+        self.doing = "looking up the host name"
+
+    def run(self) -> Stream:
+        """Connect.
+
+        :raises NameLookupError: the host name has no address.
+        :raises ConnectionFailedError: no address could be connected.
+        :raises ConnectionTimeoutError: the time is up.
+        :raises openssl_api.TlsError: the TLS handshake failed, or the peer could not be verified.
+        :raises OSError: what :meth:`call_off` was given.
+        """
+        connection = self._connection
+        deadline = time.monotonic() + self._timeout
+        try:
+            stream = self._win(ConnectRace(self._resolve(deadline), self._use_nagle), deadline)
+            stream.handshake(deadline)
+            connection.check_alpn(stream)
+            return stream
+        except BaseException as error:
+            self.close()
+            if self.error is not None and isinstance(error, OSError):
+                # What was met on being woken explains nothing.
+                raise self.error from None
+            raise
+
+    def call_off(self, error: OSError) -> None:
+        """Have :meth:`run` raise *error* soon. Any thread may call this, with the lock held."""
+        if self.error is None:
+            self.error = error
+        if self._answer is not None:
+            self._answer.give_up()
+        if self._race is not None:
+            self._race.interrupt()
+        if self._stream is not None:
+            self._stream.shutdown()
+
+    def close(self) -> None:
+        """Close what is open."""
+        with self._lock:
+            race, self._race = self._race, None
+            stream, self._stream = self._stream, None
+            if race is not None:
+                race.close()
+            if stream is not None:
+                stream.close()
+
+    def abandon(self) -> None:
+        """In a forked child: close the child's copies of the descriptors. The thread isn't here."""
+        if self._race is not None:
+            self._race.close()
+        if self._stream is not None:
+            self._stream.abandon()
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def _resolve(self, deadline: float) -> Sequence[Address]:
+        connection = self._connection
+        if connection.addresses:
+            return connection.addresses
+        known = known_addresses(connection.hostname, connection.port)
+        if known is not None:
+            return known
+        answer = Answer(connection.hostname, connection.port)
+        with self._lock:
+            self._check()
+            self._answer = answer
+        addresses = answer.wait(deadline - time.monotonic())
+        self._check()
+        if not addresses:
+            raise timed_out(connection, self._timeout, f"still {self.doing}")
+        return addresses
+
+    def _win(self, race: ConnectRace, deadline: float) -> Stream:
+        """Run the race; return the winner, without TLS as yet."""
+        with self._lock:
+            self._race = race
+        ready: list[int] = []
+        while True:
+            with self._lock:
+                self._check()
+                for fd in ready:
+                    code = race.outcome(fd)
+                    if code == 0:
+                        return self._take(race, fd)
+                    race.drop(fd, code)
+                now = time.monotonic()
+                if now >= deadline:
+                    raise timed_out(self._connection, self._timeout, f"still {self.doing}")
+                fd = race.start_due(now)
+                if fd >= 0:
+                    return self._take(race, fd)
+                attempts = list(race.attempts)
+                self.doing = f"connecting to {race.describe()}"
+            ready = _wait_for_any(attempts, min(deadline, race.next_start) - now)
+
+    def _take(self, race: ConnectRace, fd: int) -> Stream:
+        # The descriptor stays the race's, to be closed with it, until the stream is there to own it.
+        stream = self._stream = self._connection.new_stream(fd, race.attempts[fd])
+        race.take(fd)
+        self._race = None
+        self.doing = f"in the TLS handshake with {stream.address.text}"
+        return stream
+
+
+def timed_out(connection: TgoSocketConnection, timeout: float, doing: str) -> ConnectionTimeoutError:
+    """Return the error for a connect time limit that has passed."""
+    return ConnectionTimeoutError(
+        f"cannot connect to {connection.hostname}:{connection.port} within {timeout:g} s: {doing}"
+    )
+
+
+def _wait_for_any(fds: list[int], timeout: float) -> list[int]:
+    """Wait until one of some descriptors is writable; return those that are, none if the time is up."""
+    if len(fds) == 1:
+        return fds if poll_one(pollfd(fds[0], POLLOUT, 0), timeout) else []
+    entries = (pollfd * len(fds))(*[pollfd(fd, POLLOUT, 0) for fd in fds])
+    # A signal that interrupts this is no harm: the caller looks at the clock and comes back.
+    _syscalls.poll(ctypes.byref(entries), len(fds), milliseconds(timeout))
+    return [entry.fd for entry in entries if entry.revents]

@@ -1,0 +1,154 @@
+"""What is said of a connection before it is made: the peer, and how to speak TLS with it.
+
+Delphi: the options of Grijjy.SocketPool.Linux.TgoSocketConnection
+"""
+
+from __future__ import annotations
+
+from .states import SEND_QUEUE_LIMIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openssl_api import TgoOpenSSL, TlsContext
+
+    from .resolver import Address
+
+
+class ConnectionOptions:
+    """The peer of a connection, and how to speak TLS with it. Set before connecting.
+
+    :param hostname: a host name or a literal IPv4 or IPv6 address.
+    :param port: the TCP port.
+    :raises ValueError: there is no such port.
+    """
+
+    __slots__ = (
+        "_alpn", "_hostname", "_openssl", "_port", "_ssl", "_tls_context", "addresses", "send_queue_limit",
+    )  # fmt: skip
+
+    def __init__(self, hostname: str, port: int) -> None:
+        self._hostname = hostname
+        self._openssl: TgoOpenSSL | None = None
+        self.port = port
+        self._ssl = False
+        self._alpn = False
+        self._tls_context: TlsContext | None = None
+        #: Where to connect instead of looking :attr:`hostname` up.
+        self.addresses: Sequence[Address] | None = None
+        #: Bytes that may wait for the peer to take them before ``send`` refuses more.
+        self.send_queue_limit = SEND_QUEUE_LIMIT
+
+    @property
+    def hostname(self) -> str:
+        """The peer's name or literal address; TLS verifies this.
+
+        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Hostname
+        """
+        return self._hostname
+
+    @hostname.setter
+    def hostname(self, value: str) -> None:
+        self._hostname = value
+        if self._openssl is not None:
+            self._openssl.host = value
+
+    @property
+    def port(self) -> int:
+        """The peer's TCP port. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Port"""
+        return self._port
+
+    @port.setter
+    def port(self, value: int) -> None:
+        if not 0 <= value <= 65535:
+            raise ValueError(f"{value} is no TCP port")
+        self._port = value
+        if self._openssl is not None:
+            self._openssl.port = value
+
+    @property
+    def ssl(self) -> bool:
+        """Speak TLS, verified unless the context says otherwise. Set before connecting.
+
+        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.SSL
+        """
+        return self._ssl
+
+    @ssl.setter
+    def ssl(self, value: bool) -> None:
+        self._ssl = value
+
+    @property
+    def alpn(self) -> bool:
+        """Insist on HTTP/2 by ALPN: a peer that doesn't agree fails the connection. Set before connecting.
+
+        Differs from Delphi: there a refusal was only logged, and the caller waited for the time limit.
+        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.ALPN
+        """
+        return self._alpn
+
+    @alpn.setter
+    def alpn(self, value: bool) -> None:
+        self._alpn = value
+
+    @property
+    def tls_context(self) -> TlsContext | None:
+        """What to verify, offer and present in TLS; ``None`` for one made from the other options."""
+        return self._tls_context
+
+    @tls_context.setter
+    def tls_context(self, value: TlsContext | None) -> None:
+        self._tls_context = value
+
+    @property
+    def tls_host(self) -> str:
+        """Whom TLS asks for and verifies: :attr:`hostname`, unless :attr:`openssl` says otherwise."""
+        return self._hostname if self._openssl is None else self._openssl.host
+
+    @property
+    def openssl(self) -> TgoOpenSSL:
+        """The TLS handler, which also holds the certificate options.
+
+        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.OpenSSL
+        """
+        if self._openssl is None:
+            from openssl_api import TgoOpenSSL
+
+            self._openssl = TgoOpenSSL(self._tls_context)
+            self._openssl.host = self._hostname
+            self._openssl.port = self._port
+        return self._openssl
+
+    @property
+    def certificate(self) -> bytes:
+        """The client's certificate, or chain, in PEM format. Set before connecting.
+
+        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Certificate
+        """
+        return b"" if self._openssl is None else self._openssl.certificate
+
+    @certificate.setter
+    def certificate(self, value: bytes) -> None:
+        self.openssl.certificate = value
+
+    @property
+    def private_key(self) -> bytes:
+        """The client's private key in PEM format; by default it is looked for in :attr:`certificate`.
+
+        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.PrivateKey
+        """
+        return b"" if self._openssl is None else self._openssl.private_key
+
+    @private_key.setter
+    def private_key(self, value: bytes) -> None:
+        self.openssl.private_key = value
+
+    @property
+    def password(self) -> str:
+        """The password of the private key. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Password"""
+        return "" if self._openssl is None else self._openssl.password
+
+    @password.setter
+    def password(self, value: str) -> None:
+        self.openssl.password = value

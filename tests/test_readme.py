@@ -1,0 +1,62 @@
+"""The examples of the README run as they stand there; only the addresses are those of the test's own servers."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.certificates import Certificates
+    from tests.servers.nginx import Nginx
+    from tests.servers.redis import Redis
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+# What each of them prints, in their order.
+OUTPUT = [
+    r"200\n",
+    r"200 text/plain The quick brown fox .*",
+    r"(message: 200 22500 None\n|2250000\n){101}",
+    r"10485760\n",
+    r"\{'2'\}\n",
+    r"b'\+PONG\\r\\n'\n",
+]
+
+
+@pytest.mark.parametrize("number", range(len(OUTPUT)))
+def test_examples_run(number: int, nginx: Nginx, redis: Redis, certificates: Certificates) -> None:
+    assert len(EXAMPLES) == len(OUTPUT)
+    source = EXAMPLES[number]
+    for written, here in {
+        '"https://example.org/"': f'"{nginx.url("https", "/text.txt")}"',
+        '"https://example.org/large"': f'"{nginx.url("https", "/10m")}"',
+        "6379": str(redis.port),
+    }.items():
+        source = source.replace(written, here)
+    assert "example.org" not in source
+    # The variable is OpenSSL's own: where the authorities are that it trusts.
+    environment = {**os.environ, "SSL_CERT_FILE": str(certificates.ca_file), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", source]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(OUTPUT[number], done.stdout, re.DOTALL), done.stdout
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_scripts_that_are_named_exist() -> None:
+    named = set(re.findall(r"^ *((?:scripts|\.ci)/\w+)", README, re.MULTILINE))
+    assert {"scripts/demo", "scripts/test", ".ci/run"} <= named
+    assert [name for name in named if not os.access(ROOT / name, os.X_OK)] == []
