@@ -151,9 +151,10 @@ class StreamExchange(Exchange):
     """An attempt whose body is pulled by the caller: nothing is read that nobody has asked for.
 
     :ivar wants_head: the caller waits for the head only, so far.
+    :ivar taken: bytes that the caller has taken and HTTP/2 hasn't given back to the window yet.
     """
 
-    __slots__ = ("_waiting", "wants_head")
+    __slots__ = ("_waiting", "taken", "wants_head")
 
     auto_consume = False
 
@@ -161,6 +162,7 @@ class StreamExchange(Exchange):
         super().__init__(request)
         self._waiting: deque[bytes] = deque()
         self.wants_head = True
+        self.taken = 0
 
     def on_data(self, view: memoryview) -> None:
         self._waiting.append(bytes(view))

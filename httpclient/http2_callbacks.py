@@ -30,7 +30,6 @@ from nghttp2_api.constants import (
     NGHTTP2_FLAG_PADDED,
     NGHTTP2_GOAWAY,
     NGHTTP2_HEADERS,
-    NGHTTP2_PUSH_PROMISE,
     NGHTTP2_RST_STREAM,
     NGHTTP2_SETTINGS,
 )
@@ -69,10 +68,8 @@ EVENT_TOO_MANY_FIELDS = 7
 EVENT_GOAWAY = 8
 #: SETTINGS of the peer, not its acknowledgement of ours.
 EVENT_SETTINGS = 9
-#: PUSH_PROMISE: stream id = the promised stream.
-EVENT_PUSH = 10
 #: Any other frame that arrived, or one that gives a response nothing: a = frame type, b = its flags.
-EVENT_CONTROL = 11
+EVENT_CONTROL = 10
 
 # Prototypes with what is needed only; nghttp2_api.callbacks has the full ones.
 _ON_BEGIN_HEADERS = CFUNCTYPE(c_int, c_bool)
@@ -176,8 +173,6 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
                 goaway = frame.goaway
                 text = string_at(goaway.opaque_data, goaway.opaque_data_len) if goaway.opaque_data_len else b""
                 add_event((EVENT_GOAWAY, goaway.last_stream_id, goaway.error_code, text))
-            elif kind == NGHTTP2_PUSH_PROMISE:
-                add_event((EVENT_PUSH, frame.push_promise.promised_stream_id, kind, header.flags))
             else:
                 add_event((EVENT_CONTROL, header.stream_id, kind, header.flags))
             return 0

@@ -30,8 +30,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socketpool import MemoryBlock, TgoSocketConnection, Timer, TSocketPoolWorker
 
-    from .exchange import Exchange
+    from .exchange import Exchange, StreamExchange
     from .origin import Origin
+
+#: How many bytes a reader takes before the session is told: an eighth of a stream's window.
+_TAKEN_STEP = 128 * 1024
 
 #: Stands for the worker in the role of the driver.
 _WORKER = "worker"
@@ -498,11 +501,15 @@ class Http2Connection:
 
     # Ends
 
-    def consumed(self, exchange: Exchange, size: int) -> None:
+    def consumed(self, exchange: StreamExchange, size: int) -> None:
         """The reader of a stream has taken *size* bytes: the peer may send as many more."""
+        exchange.taken += size
+        if exchange.taken < _TAKEN_STEP:
+            return  # the peer still has most of its window
         with self._lock:
             if self._ended or exchange.done:
                 return
+            size, exchange.taken = exchange.taken, 0
             self._session.consume(exchange.stream_id, size)
             try:
                 self._send_pending()

@@ -17,7 +17,6 @@ from nghttp2_api.constants import (
     NGHTTP2_MAX_WINDOW_SIZE,
     NGHTTP2_NO_ERROR,
     NGHTTP2_PING,
-    NGHTTP2_REFUSED_STREAM,
     NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
 )
 
@@ -32,7 +31,6 @@ from .http2_callbacks import (
     EVENT_HEADERS,
     EVENT_INVALID,
     EVENT_NOT_SENT,
-    EVENT_PUSH,
     EVENT_RESET,
     EVENT_SETTINGS,
     EVENT_TOO_MANY_FIELDS,
@@ -276,7 +274,11 @@ class Http2Streams:
             self._objections[stream_id] = (a, b, self._diagnosis())
         elif kind == EVENT_NOT_SENT:
             if b == NGHTTP2_HEADERS:
-                self._fail_stream(stream_id, explain.not_sent(explain.library_text(a)), reset=False)
+                if self.goaway_received:
+                    failure = explain.going_away(*self._going, sent=False)
+                else:
+                    failure = explain.not_sent(explain.library_text(a))
+                self._fail_stream(stream_id, failure, reset=False)
         elif kind == EVENT_TOO_MANY_FIELDS:
             self._fail_stream(
                 stream_id,
@@ -293,10 +295,6 @@ class Http2Streams:
                     self._pointer, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS
                 )
             self._count_useless("SETTINGS")
-        elif kind == EVENT_PUSH:
-            # Our SETTINGS forbid it, but the peer may not have seen them yet.
-            self._reset(stream_id, NGHTTP2_REFUSED_STREAM)
-            self._count_useless("PUSH_PROMISE")
         elif a == NGHTTP2_PING and b & NGHTTP2_FLAG_ACK:
             self.pings_answered += 1
         else:
@@ -308,12 +306,10 @@ class Http2Streams:
         self.goaway_received = True
         self.last_stream_id = last_stream_id
         self._going = (code, text)
-        unsent = self._unsent()
+        # Requests below it that haven't been sent fail when they should be.
         for stream_id in sorted(self._streams):
-            # Not the unsent ones below it: a stream that isn't in the library any more may be one that is complete,
-            # with its notes further down the list. What is really unsent, the library reports when it should be sent.
             if stream_id > last_stream_id:
-                self._fail_stream(stream_id, explain.going_away(code, text, sent=stream_id not in unsent), reset=False)
+                self._fail_stream(stream_id, explain.going_away(code, text, sent=True), reset=False)
 
     # Windows
 
@@ -425,7 +421,8 @@ class Http2Streams:
     def _unsent(self) -> set[int]:
         """Return the streams that the library hasn't opened: their requests are still here."""
         pointer = self._pointer
-        if pointer is None:
+        # It doesn't know those that are complete either, and as long as there are notes, some may be.
+        if pointer is None or self._dispatching:
             return set()
         return {stream_id for stream_id in self._streams if not find_stream(pointer, stream_id)}
 

@@ -46,15 +46,28 @@ class Upload:
     :param stream_id: its stream.
     :param body: all of it, or what it is read from.
 
+    :ivar asleep: the source had nothing, and isn't asked before it is said to have something.
     :ivar deferred: the library waits for :func:`nghttp2_session_resume_data`.
     :ivar final: nothing follows the piece that is there.
     :ivar trailers: what is sent after the body.
     """
 
-    __slots__ = ("_address", "_piece", "_position", "_size", "_source", "deferred", "final", "stream_id", "trailers")
+    __slots__ = (
+        "_address",
+        "_piece",
+        "_position",
+        "_size",
+        "_source",
+        "asleep",
+        "deferred",
+        "final",
+        "stream_id",
+        "trailers",
+    )
 
     def __init__(self, stream_id: int, body: bytes | BodySource) -> None:
         self.stream_id = stream_id
+        self.asleep = False
         self.deferred = False
         self.trailers: list[tuple[str, str]] = []
         self.final = False
@@ -82,6 +95,7 @@ class Upload:
             return True
         piece = self._source.read(PIECE)
         if piece is None:
+            self.asleep = True
             return False
         if not isinstance(piece, (bytes, bytearray, memoryview)):
             raise BodyError(f"the request body gave {type(piece).__name__} where bytes were expected")
@@ -163,7 +177,8 @@ class Uploads:
     def resume(self, stream_id: int) -> None:
         """Have a source read again that had nothing to give."""
         upload = self._active.get(stream_id)
-        if upload is not None and not upload.final and upload not in self._hungry:
+        if upload is not None and upload.asleep:
+            upload.asleep = False
             self._hungry.append(upload)
 
     def take_hungry(self) -> list[Upload]:
@@ -192,7 +207,8 @@ class Uploads:
                 c_uint32.from_address(flags).value = flag
             elif not size:
                 upload.deferred = True
-                self._hungry.append(upload)
+                if not upload.asleep:
+                    self._hungry.append(upload)
                 return NGHTTP2_ERR_DEFERRED
             return size
         except BaseException as error:

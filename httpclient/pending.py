@@ -27,14 +27,20 @@ class HttpFuture(Future["HttpResponse"]):
 
     def __init__(self, call: PendingCall) -> None:
         super().__init__()
-        self._call = call
+        self._call: PendingCall | None = call
 
     def cancel(self) -> bool:
         """Give the request up. ``False`` if it has its result already."""
         if not super().cancel():
             return False
-        self._call.abort()
+        call = self._call
+        if call is not None:
+            call.abort()
         return True
+
+    def forget_call(self) -> None:
+        """The call has ended."""
+        self._call = None
 
 
 class PendingCall:
@@ -123,6 +129,10 @@ class PendingCall:
         except InvalidStateError:
             pass  # cancelled
         client.call_ended(self, exchange, response)
+        # What refers to each other in a circle would wait for the garbage collector, which costs more than the call.
+        self._exchange = None
+        exchange.on_done = None
+        self.future.forget_call()
 
     def abort(self) -> None:
         """Give the call up, from any thread."""

@@ -2,8 +2,8 @@
 
 ``getaddrinfo`` blocks for as long as the system's resolver pleases, so it runs in a thread of its own, and whoever
 asked stops waiting when the time is up, or when the connection isn't wanted any more. Literal addresses and
-``localhost`` need no thread. Look-ups of the same name that overlap share one thread, so a resolver that hangs costs one thread per name,
-not one per request.
+``localhost`` need no thread. Look-ups of the same name that overlap share one thread, so a resolver that hangs costs
+one thread per name, not one per request.
 
 No Delphi origin: the original calls ``gethostbyname``, takes the first IPv4 address and waits without limit.
 """
@@ -166,8 +166,9 @@ def _getaddrinfo(host: str, port: int) -> list[Address]:
     import socket
 
     addresses = []
-    # AI_ADDRCONFIG: no IPv6 addresses where this machine has none itself.
-    for family, _, _, _, sockaddr in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG):
+    # No IPv6 addresses where this machine has none itself.
+    flags = socket.AI_ADDRCONFIG
+    for family, _, _, _, sockaddr in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags):
         if family == AF_INET:
             addresses.append(ipv4_address(socket.inet_aton(str(sockaddr[0])), port, str(sockaddr[0])))
         elif family == AF_INET6:

@@ -159,6 +159,7 @@ def test_graceful_shutdown_in_two_steps(session: Http2Session) -> None:
     sinks = start(session, 2)
     late = get(session)  # not sent when the first GOAWAY arrives
     feed(session, goaway((1 << 31) - 1, 0))
+    session.data_to_send()
     assert isinstance(late.error, RefusedStreamError)
     assert "takes no more requests" in str(late.error)
     assert not any(sink.over for sink in sinks)
@@ -273,7 +274,6 @@ def test_terminate_with_a_code(session: Http2Session, server: Server) -> None:
         (headers(1, [(b":status", b"101")]), ""),
         (headers(1, OK) + headers(1, [(b"trailer", b"1")]), "HEADERS"),
         (headers(1, OK) + headers(1, [(b":status", b"200")], end=True), ":status"),
-        (frame(WINDOW_UPDATE, 0, 1, b"\0\0\0\0"), "WINDOW_UPDATE|PROTOCOL_ERROR"),
         (frame(WINDOW_UPDATE, 0, 1, b"\x7f\xff\xff\xff"), "FLOW_CONTROL_ERROR"),
     ],
 )
@@ -286,7 +286,7 @@ def test_malformed_response(session: Http2Session, wire: bytes, words: str) -> N
     error = first.error
     assert isinstance(error, Http2StreamError), error
     assert resets == [(1, error.error_code)]
-    assert any(word in str(error) for word in words.split("|")), str(error)
+    assert words in str(error)
     assert "server" in str(error)
     assert not error.retry_safe
     assert sum(event[0] in {"end", "failure"} for event in first.events) == 1
@@ -332,6 +332,7 @@ def test_flow_control_violation_on_a_stream() -> None:
         (settings((4, 1 << 31)), 3, "SETTINGS"),
         (settings((5, 100)), 1, "SETTINGS"),
         (settings() + frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\0"), 1, "WINDOW_UPDATE"),
+        (settings() + frame(WINDOW_UPDATE, 0, 1, b"\0\0\0\0"), 1, "WINDOW_UPDATE"),
         (settings() + frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"), 3, ""),
         (settings() + frame(DATA, 0, 1, b"x" * 16385), 6, "too large"),
         (settings() + frame(HEADERS, 0, 1, block(OK)) + frame(PING, 0, 0, b"12345678"), 1, "CONTINUATION"),
@@ -409,7 +410,7 @@ def test_push_is_refused(session: Http2Session) -> None:
     feed(session, promise)
     frames = split_frames(session.data_to_send())
     if session.accepts_streams:
-        assert (RST_STREAM, 0, 2, b"\0\0\0\x07") in frames
+        assert [(kind, stream_id) for kind, _, stream_id, _ in frames] == [(RST_STREAM, 2)]
         feed(session, headers(2, OK) + data(2, b"pushed", end=True) + headers(1, OK, end=True))
         assert sink.events == [("head", 200, []), ("end", [])]
     else:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from httpclient.http2 import Http2Session
 from tests.httpclient.http2_peer import (
+    ACK,
+    SETTINGS,
     WINDOW_UPDATE,
     PullingSink,
     Server,
     data,
     exchange,
     feed,
+    frame,
     get,
     headers,
     settings,
@@ -33,7 +36,7 @@ def body_frames(stream_id: int, size: int) -> bytes:
 def opened(session: Http2Session, *sinks: object) -> None:
     session.data_to_send()
     wire = settings() + b"".join(headers(1 + 2 * i, [(b":status", b"200")]) for i in range(len(sinks)))
-    feed(session, wire)
+    feed(session, wire + frame(SETTINGS, ACK))  # our windows count from its acknowledgement on
     session.data_to_send()
 
 

@@ -6,7 +6,7 @@ import csv
 import pathlib
 import re
 import ssl
-from ctypes import byref, c_size_t, c_uint, c_void_p, create_string_buffer, string_at
+from ctypes import byref, c_size_t, c_ubyte, c_uint, c_void_p, create_string_buffer, string_at
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -365,7 +365,7 @@ class TestTheOriginalsWay:
         assert memory
         api.CRYPTO_free(memory, None, 0)
         assert api.OBJ_nid2sn(client_api.NID_subject_alt_name) == b"subjectAltName"
-        string = api.TASN1_STRING(length=2, data=(api.c_ubyte * 2)(0x80, 0x01))
+        string = api.TASN1_STRING(length=2, data=(c_ubyte * 2)(0x80, 0x01))
         assert api.ASN1_STRING_data(byref(string))[0] == 0x80
         assert [api.ASN1_BIT_STRING_get_bit(byref(string), bit) for bit in (0, 1, 15)] == [1, 0, 1]
 
