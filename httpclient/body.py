@@ -66,11 +66,13 @@ class FileBody(Body):
         self._start: int | None = None
         self.length = None
         try:
-            self._start = file.tell()
-            self.length = file.seek(0, os.SEEK_END) - self._start
-            file.seek(self._start)
+            start = file.tell()
+            length = file.seek(0, os.SEEK_END) - start
+            file.seek(start)
         except (AttributeError, OSError, ValueError):
-            self._start = None
+            return
+        self._start = start
+        self.length = max(0, length)
 
     @property
     def repeatable(self) -> bool:  # type: ignore[override]
@@ -78,7 +80,7 @@ class FileBody(Body):
 
     def read(self, size: int) -> bytes:
         piece = self._file.read(size)
-        if type(piece) is str:
+        if isinstance(piece, str):
             raise BodyError("the body's file was opened in text mode; open it with mode 'rb'")
         return piece or b""
 
@@ -94,34 +96,40 @@ class IteratorBody(Body):
     A list or tuple of bytes can be sent again.
     """
 
-    __slots__ = ("_iterator", "_rest", "_source")
+    __slots__ = ("_iterator", "_offset", "_rest", "_source")
 
     def __init__(self, source: Iterable[bytes]) -> None:
         super().__init__()
         self._source = source
         self._iterator: Iterator[bytes] = iter(source)
-        self._rest = b""
-        self.length = sum(map(len, source)) if isinstance(source, (list, tuple)) else None
+        self._rest: bytes = b""
+        self._offset = 0
+        self.length = None
+        if isinstance(source, (list, tuple)):
+            self.length = sum(len(piece.encode()) if isinstance(piece, str) else len(piece) for piece in source)
 
     @property
     def repeatable(self) -> bool:  # type: ignore[override]
         return self._iterator is not self._source
 
     def read(self, size: int) -> bytes:
-        rest = self._rest
-        while not rest:
+        while self._offset >= len(self._rest):
             piece = next(self._iterator, None)
             if piece is None:
                 return b""
-            rest = piece.encode() if isinstance(piece, str) else bytes(piece)
-        self._rest = rest[size:]
-        return rest[:size]
+            self._rest = piece.encode() if isinstance(piece, str) else bytes(piece)
+            self._offset = 0
+        start = self._offset
+        self._offset = start + size
+        # Mostly it is asked for more than there is, and then nothing is copied.
+        return self._rest[start : start + size]
 
     def rewind(self) -> None:
         if self._iterator is self._source:
             raise BodyError("the body is an iterator that has been used up, so the request cannot be sent again")
         self._iterator = iter(self._source)
         self._rest = b""
+        self._offset = 0
 
 
 def make_body(data: BodyInput) -> Body:
@@ -142,3 +150,17 @@ def make_body(data: BodyInput) -> Body:
     raise BodyError(
         f"a request body is bytes, str, a binary file or an iterable of bytes, not {type(data).__name__}"
     )
+
+
+def read_body(body: Body, size: int) -> bytes:
+    """Return the next bytes of a body, at most *size*; ``b""`` at the end.
+
+    :raises BodyError: its source raised something, which is the cause.
+    """
+    try:
+        piece = body.read(size)
+        return piece if type(piece) is bytes else bytes(piece)
+    except BodyError:
+        raise
+    except Exception as error:
+        raise BodyError(f"reading the request body raised {error!r}") from error

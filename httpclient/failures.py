@@ -9,10 +9,13 @@ from socketpool import (
 )
 
 from .errors import (
+    PHASE_CONNECT,
+    PHASE_POOL,
     PHASE_RECEIVE,
     PHASE_SEND,
     ConnectError,
     ConnectTimeoutError,
+    DeadlineError,
     HttpCertificateError,
     HttpClientError,
     HttpTlsError,
@@ -26,6 +29,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .request import Request
 
+_DOING = {
+    PHASE_POOL: "waiting for a connection",
+    PHASE_CONNECT: "connecting",
+    PHASE_SEND: "sending the request",
+    PHASE_RECEIVE: "waiting for the response",
+}
+
+
+class EventFailedError(RequestAbortedError):
+    """An event of the client has raised something, its ``__cause__``, and so ended the request.
+
+    A blocking call raises the cause itself; a Future carries this.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"an event of the client failed: {error!r}")
+        self.__cause__ = error
+
 
 def _text(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error)
@@ -36,12 +57,18 @@ def aborted(what: str = "the client was closed while the request was running") -
     return RequestAbortedError(what)
 
 
+def deadline_passed(phase: str) -> DeadlineError:
+    """Return the error of a request whose overall time limit has passed in a phase."""
+    return DeadlineError(f"the overall time limit has passed while {_DOING[phase]}", phase=phase)
+
+
 def _tls_failure(error: OSError) -> HttpClientError | None:
     # Without importing openssl_api, which a process that speaks no TLS never loads.
     names = {base.__name__ for base in type(error).__mro__}
     if "TlsCertificateError" in names:
         return HttpCertificateError(_text(error), verify_code=getattr(error, "verify_code", 0))
-    if "TlsError" in names:
+    # A reset below TLS is a reset.
+    if "TlsError" in names and "TlsTransportError" not in names:
         return HttpTlsError(_text(error))
     return None
 
@@ -74,8 +101,10 @@ def transfer_failure(error: BaseException, request: Request, peer: str, *, sendi
         failure = aborted()
     elif isinstance(error, TransferTimeoutError):
         failure = SendTimeoutError(_text(error)) if sending else ReceiveTimeoutError(_text(error))
+    elif not isinstance(error, OSError):
+        failure = aborted(f"the request could not go on: {error!r}")
     else:
-        tls = _tls_failure(error) if isinstance(error, OSError) else None
+        tls = _tls_failure(error)
         if tls is not None:
             tls.retry_safe = False
         failure = tls or RemoteClosedError(_text(error))

@@ -104,17 +104,21 @@ class Http2Connection:
             mine = self._driver is None or (idle and self._driver is _WORKER)
             if mine:
                 self._driver = exchange
-        if mine and self.connection.attached and self.connection.detach():
-            self.connection.stop_callbacks()
-        if mine and idle:
-            self._catch_up()
         try:
+            if mine:
+                self._take_over()
+                if idle:
+                    self._catch_up()
             with self._lock:
                 self._submit(exchange)
                 self._send_pending()
         except BaseException as error:
-            if mine:
-                self._hand_over(exchange)
+            if isinstance(error, OSError) and not isinstance(error, HttpClientError):
+                with self._lock:
+                    self._lost(error)
+            else:
+                self._withdraw(exchange)
+            self._hand_over(exchange)
             raise self._failure(error, exchange) from (error if isinstance(error, OSError) else None)
         if exchange.on_sent is not None:
             exchange.on_sent(exchange.request.http1_head())
@@ -126,9 +130,18 @@ class Http2Connection:
             mine = self._driver is None and not exchange.done
             if mine:
                 self._driver = exchange
-        if mine and self.connection.attached and self.connection.detach():
-            self.connection.stop_callbacks()
+        try:
+            if mine:
+                self._take_over()
+        except BaseException:
+            self._hand_over(exchange)
+            raise
         self._wait(exchange, mine)
+
+    def _take_over(self) -> None:
+        """Take the connection from the worker, if it has it. The driver does this, with the lock released."""
+        if self.connection.attached and self.connection.detach():
+            self.connection.stop_callbacks()
 
     def _wait(self, exchange: Exchange, mine: bool) -> None:
         try:
@@ -145,6 +158,7 @@ class Http2Connection:
                     self._hand_over(exchange)
         except BaseException as error:
             self._withdraw(exchange)
+            self._hand_over(exchange)  # it may have become the driver just as it gave up
             raise self._failure(error, exchange) from (error if isinstance(error, OSError) else None)
         if exchange.incremental:
             exchange.deliver()
@@ -335,7 +349,8 @@ class Http2Connection:
                 exchange.waiter = None
                 if exchange in self._waiters:
                     self._waiters.remove(exchange)
-                return self._driver is exchange
+                mine = self._driver is exchange
+        return mine
 
     def _wake(self, exchange: Exchange) -> None:
         waiter = exchange.waiter
@@ -389,7 +404,7 @@ class Http2Connection:
             connection.attach(worker or self.origin.pool.socket_manager.choose_worker())
             serving = connection.worker
             if serving is not None:
-                serving.call_soon(self._watch_timeouts)
+                serving.call_soon(self._watch_timeouts, serving)
             return True
         except (OSError, RuntimeError) as error:
             with self._lock:
@@ -424,7 +439,7 @@ class Http2Connection:
         if ask:
             worker.call_soon(self._flush)
         if self._timer is None:
-            self._watch_timeouts()
+            self._watch_timeouts(worker)
 
     def _flush(self) -> None:
         with self._lock:
@@ -461,8 +476,9 @@ class Http2Connection:
             ready = self._collect()
         self._tell(ready, None)
 
-    def _watch_timeouts(self) -> None:
-        """The timer of non-blocking exchanges: one per connection, set to the earliest limit. In the worker."""
+    def _watch_timeouts(self, worker: TSocketPoolWorker) -> None:
+        """The timer of non-blocking exchanges: one per connection, set to the earliest limit. In the worker, whoever
+        the driver is."""
         self._timer = None
         now = time.monotonic()
         due = 0.0
@@ -489,15 +505,15 @@ class Http2Connection:
                     self._lost(error)
         for exchange in late:
             request = exchange.request
+            failure: HttpClientError
             if request.deadline and now >= request.deadline:
-                error: HttpClientError = DeadlineError("the overall time limit has passed")
+                failure = DeadlineError("the overall time limit has passed")
             else:
-                error = ReceiveTimeoutError(f"nothing was received for {request.recv_timeout:g} s")
-            exchange.on_failure(error)
+                failure = ReceiveTimeoutError(f"nothing was received for {request.recv_timeout:g} s")
+            exchange.on_failure(failure)
             self._deliver(exchange)
-        worker = self.connection.worker
-        if due and worker is not None and worker.is_current and self._timer is None:
-            self._timer = worker.call_at(due, self._watch_timeouts)
+        if due and self._timer is None:
+            self._timer = worker.call_at(due, lambda: self._watch_timeouts(worker))
 
     # Ends
 
