@@ -1,7 +1,8 @@
 """Request bodies: bytes that are there, and bytes that come from a file or an iterator while they are sent.
 
 HTTP/1.1 and HTTP/2 both pull: :meth:`Body.read` is asked for the next piece when there is room for it, so no more
-than one piece of a large body is in memory.
+than one piece of a large body is in memory. A body gives as many bytes as its length says, or an error: what is
+missing would be taken out of the next request, and what is too much would be taken for it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class Body:
 
     :param data: the bytes.
 
-    :ivar length: how many bytes there are in total; ``None`` where that isn't known in advance.
+    :ivar length: how many bytes there are in total; ``None`` where that isn't known in advance. May be set before
+        the first byte is read.
     :ivar repeatable: :meth:`rewind` works, so the request can be sent again.
     """
 
@@ -38,7 +40,10 @@ class Body:
         self._position = 0
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, at most *size*; ``b""`` at the end."""
+        """Return the next bytes, at most *size*; ``b""`` at the end.
+
+        :raises BodyError: the source failed (that is the cause), or doesn't have as many bytes as :attr:`length` says.
+        """
         start = self._position
         piece = self.data[start : start + size]
         self._position = start + len(piece)
@@ -52,8 +57,41 @@ class Body:
         self._position = 0
 
 
-class FileBody(Body):
-    """A body read from a binary file, from its current position to its end.
+class _SourceBody(Body):
+    """A body that is read from somewhere while it is sent."""
+
+    __slots__ = ()
+
+    def read(self, size: int) -> bytes:
+        length = self.length
+        if length is not None:
+            left = length - self._position
+            if left <= 0:
+                return b""
+            size = min(size, left)
+        try:
+            piece = self._pull(size)
+            self._position += len(piece)
+            if length is not None:
+                if not piece:
+                    raise BodyError(f"the body ended {left} bytes before the length that it was to be sent with")
+                if len(piece) == left and self._has_more():
+                    raise BodyError(f"the body is longer than the {length} bytes that it was to be sent with")
+            return piece
+        except BodyError:
+            raise
+        except Exception as error:
+            raise BodyError(f"reading the request body raised {error!r}") from error
+
+    def _pull(self, size: int) -> bytes:
+        raise NotImplementedError
+
+    def _has_more(self) -> bool:
+        return False
+
+
+class FileBody(_SourceBody):
+    """A body read from a binary file, from its current position to where its end is now.
 
     :param file: an object with ``read(size)``; its length is found out where it can seek.
     """
@@ -78,22 +116,23 @@ class FileBody(Body):
     def repeatable(self) -> bool:  # type: ignore[override]
         return self._start is not None
 
-    def read(self, size: int) -> bytes:
+    def _pull(self, size: int) -> bytes:
         piece = self._file.read(size)
         if isinstance(piece, str):
             raise BodyError("the body's file was opened in text mode; open it with mode 'rb'")
-        return piece or b""
+        return bytes(piece or b"")
 
     def rewind(self) -> None:
         if self._start is None:
             raise BodyError("the body's file cannot seek, so the request cannot be sent again")
         self._file.seek(self._start)
+        self._position = 0
 
 
-class IteratorBody(Body):
+class IteratorBody(_SourceBody):
     """A body that an iterator makes as it goes; its length is unknown and it can be sent once.
 
-    A list or tuple of bytes can be sent again.
+    A list or tuple of bytes can be sent again, and so can any other object that makes a new iterator each time.
     """
 
     __slots__ = ("_iterator", "_offset", "_rest", "_source")
@@ -102,27 +141,32 @@ class IteratorBody(Body):
         super().__init__()
         self._source = source
         self._iterator: Iterator[bytes] = iter(source)
-        self._rest: bytes = b""
+        self._rest = b""
         self._offset = 0
         self.length = None
         if isinstance(source, (list, tuple)):
-            self.length = sum(len(piece.encode()) if isinstance(piece, str) else len(piece) for piece in source)
+            self.length = sum(len(_bytes_of(piece)) for piece in source)
 
     @property
     def repeatable(self) -> bool:  # type: ignore[override]
         return self._iterator is not self._source
 
-    def read(self, size: int) -> bytes:
-        while self._offset >= len(self._rest):
-            piece = next(self._iterator, None)
-            if piece is None:
-                return b""
-            self._rest = piece.encode() if isinstance(piece, str) else bytes(piece)
-            self._offset = 0
+    def _pull(self, size: int) -> bytes:
+        if not self._has_more():
+            return b""
         start = self._offset
         self._offset = start + size
         # Mostly it is asked for more than there is, and then nothing is copied.
         return self._rest[start : start + size]
+
+    def _has_more(self) -> bool:
+        while self._offset >= len(self._rest):
+            piece = next(self._iterator, None)
+            if piece is None:
+                return False
+            self._rest = _bytes_of(piece)
+            self._offset = 0
+        return True
 
     def rewind(self) -> None:
         if self._iterator is self._source:
@@ -130,6 +174,18 @@ class IteratorBody(Body):
         self._iterator = iter(self._source)
         self._rest = b""
         self._offset = 0
+        self._position = 0
+
+
+def _bytes_of(piece: object) -> bytes:
+    """Return one piece of an iterable body as bytes."""
+    if isinstance(piece, bytes):
+        return piece
+    if isinstance(piece, str):
+        return piece.encode()
+    if isinstance(piece, (bytearray, memoryview)):
+        return bytes(piece)
+    raise BodyError(f"the pieces of an iterable request body are bytes, not {type(piece).__name__}")
 
 
 def make_body(data: BodyInput) -> Body:
@@ -144,23 +200,9 @@ def make_body(data: BodyInput) -> Body:
     if isinstance(data, (bytearray, memoryview)):
         return Body(bytes(data))
     if hasattr(data, "read"):
-        return FileBody(data)
+        return FileBody(data)  # type: ignore[arg-type]
     if hasattr(data, "__iter__") and not isinstance(data, dict):
         return IteratorBody(data)
     raise BodyError(
         f"a request body is bytes, str, a binary file or an iterable of bytes, not {type(data).__name__}"
     )
-
-
-def read_body(body: Body, size: int) -> bytes:
-    """Return the next bytes of a body, at most *size*; ``b""`` at the end.
-
-    :raises BodyError: its source raised something, which is the cause.
-    """
-    try:
-        piece = body.read(size)
-        return piece if type(piece) is bytes else bytes(piece)
-    except BodyError:
-        raise
-    except Exception as error:
-        raise BodyError(f"reading the request body raised {error!r}") from error

@@ -5,17 +5,21 @@ Delphi: Grijjy.Http.TgoHttpClient
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 
 from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV, TgoHttpClientState
 from .errors import ClientClosedError, HttpClientError
 from .exchange import Exchange, IncrementalExchange, StreamExchange
+from .failures import EventFailedError, aborted
 from .flow import FOLLOWED, Flow
-from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool
+from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limit
 from .prepare import Preparer
-from .response import HttpResponse, StreamReader
+from .response import HttpResponse
 from .settings import RequestSettings
-from .sockets import borrow_socket_manager, return_socket_manager
+from .sockets import borrow_socket_manager, call_elsewhere, return_socket_manager
+from .streaming import StreamReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from .head import ResponseHead
     from .headers import TgoHttpHeaders
     from .manager import TgoHttpClientManager
+    from .pending import PendingCall
     from .prepare import HeaderInput
     from .request import Request
 
@@ -48,6 +53,9 @@ else:
     TOnRecv = "Callable[[TgoHttpClient, bytes], object]"
     #: ``on_sent(client, data)``. Delphi: Grijjy.Http.TOnSent
     TOnSent = "Callable[[TgoHttpClient, bytes], object]"
+
+#: Guards, for all clients, the moments in which one gets its connections and in which it is closed.
+_life = threading.Lock()
 
 
 class TgoHttpClient(RequestSettings):
@@ -77,6 +85,7 @@ class TgoHttpClient(RequestSettings):
     :param private_key_password: the password of the key.
     :param max_connections_per_origin: connections to one scheme, host and port; requests beyond that wait.
     :param keep_alive_expiry: seconds after which an unused connection is closed.
+    :raises ValueError: no connection would be allowed.
 
     Differs from Delphi: any number of requests at once, failures raise, certificates are verified.
     Delphi: Grijjy.Http.TgoHttpClient
@@ -104,6 +113,7 @@ class TgoHttpClient(RequestSettings):
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
     ) -> None:
         super().__init__()
+        check_limit(max_connections_per_origin)
         self._http2 = http2
         self._blocking = blocking
         self._closed = False
@@ -117,12 +127,13 @@ class TgoHttpClient(RequestSettings):
         self._max_connections_per_origin = max_connections_per_origin
         self._keep_alive_expiry = keep_alive_expiry
         self._pool: ConnectionPool | None = None
-        self._preparer = Preparer(self)
+        self._preparer = Preparer()
         self._current: Exchange | None = None
         self._last: HttpResponse | None = None
         self._last_activity = time.monotonic()
-        self._running: set[object] = set()
-        self._released = False
+        self._running: set[PendingCall] = set()
+        #: Who is to close the client when its non-blocking requests are over.
+        self._keeper: TgoHttpClientManager | None = None
         #: Seconds for lookup, TCP and TLS together.
         self.connect_timeout = connect_timeout
         #: Seconds of silence after which the server is given up.
@@ -221,6 +232,7 @@ class TgoHttpClient(RequestSettings):
         May be called from any thread.
         """
         request = self._preparer.prepare(
+            self,
             method,
             url,
             self.connect_timeout if connect_timeout is None else connect_timeout,
@@ -243,24 +255,32 @@ class TgoHttpClient(RequestSettings):
                 exchange = Exchange(request)
             else:
                 exchange = IncrementalExchange(request, self._received)
+            if flow is not None:
+                exchange.fresh = flow.fresh
             if self.on_sent is not None or self.on_informational is not None:
                 self._connect_events(exchange)
             self._current = exchange
             try:
-                pool.run(exchange, flow is not None and flow.fresh)
+                pool.run(exchange)
+                status = exchange.head.status  # type: ignore[union-attr]
+                if status in FOLLOWED:
+                    flow = flow or Flow(self, request)
+                    following = flow.follow(exchange, lambda exchange=exchange: HttpResponse(exchange))  # type: ignore[misc]
+                    if following is not None:
+                        request = following
+                        continue
+                    if isinstance(exchange, IncrementalExchange):
+                        exchange.deliver_again()
             except HttpClientError as error:
                 flow = flow or Flow(self, request)
-                if flow.retry(exchange, error):
-                    continue
-                exchange.on_failure(error)
+                if not exchange.done or exchange.error is not None:
+                    if flow.retry(exchange, error):
+                        continue
+                    exchange.on_failure(error)
+                if isinstance(error, EventFailedError):
+                    failure = error
+                    break
                 raise
-            status = exchange.head.status  # type: ignore[union-attr]
-            if status in FOLLOWED:
-                flow = flow or Flow(self, request)
-                following = flow.follow(exchange, lambda exchange=exchange: HttpResponse(exchange))  # type: ignore[misc]
-                if following is not None:
-                    request = following
-                    continue
             response = HttpResponse(exchange)
             if flow is not None:
                 response.history = flow.history
@@ -268,6 +288,7 @@ class TgoHttpClient(RequestSettings):
             self._last_activity = now = time.monotonic()
             response.elapsed = now - started
             return response
+        raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
 
     def _submit(self, request: Request) -> Future[HttpResponse]:
         """Have a call carried out by a worker."""
@@ -294,6 +315,7 @@ class TgoHttpClient(RequestSettings):
         The response must be closed: use it in a ``with`` statement. Parameters and errors as in :meth:`request`.
         """
         request = self._preparer.prepare(
+            self,
             method,
             url,
             self.connect_timeout if connect_timeout is None else connect_timeout,
@@ -307,16 +329,21 @@ class TgoHttpClient(RequestSettings):
         flow = Flow(self, request)
         while True:
             exchange = StreamExchange(request)
-            self._connect_events(exchange)
+            exchange.fresh = flow.fresh
+            if self.on_sent is not None or self.on_informational is not None:
+                self._connect_events(exchange)
             self._current = exchange
             try:
-                pool.run(exchange, flow.fresh)
+                pool.run(exchange)
             except HttpClientError as error:
                 if flow.retry(exchange, error):
                     continue
                 exchange.on_failure(error)
+                if isinstance(error, EventFailedError):
+                    failure = error
+                    break
                 raise
-            response = self._stream_response(pool, exchange)
+            response = HttpResponse(exchange, StreamReader(exchange))
             if response.status_code in FOLLOWED:
                 try:
                     following = flow.follow(exchange, lambda response=response: response)  # type: ignore[misc]
@@ -332,49 +359,28 @@ class TgoHttpClient(RequestSettings):
             self._last_activity = now = time.monotonic()
             response.elapsed = now - started
             return response
-
-    def _stream_response(self, pool: ConnectionPool, exchange: StreamExchange) -> HttpResponse:
-        exchange.wants_head = False
-        connection = exchange.connection
-        origin = connection.origin
-        over = exchange.done  # then the connection has been given back already
-
-        def next_piece() -> bytes:
-            nonlocal over
-            while True:
-                piece = exchange.take()
-                if piece:
-                    connection.consumed(exchange, len(piece))
-                    return piece
-                if exchange.error is not None:
-                    raise exchange.error
-                if exchange.done:
-                    if not over:
-                        over = True
-                        origin.finished(connection)
-                    return b""
-                connection.pump_stream(exchange)
-
-        def close() -> None:
-            nonlocal over
-            if not over:
-                over = True
-                if exchange.done and exchange.error is None:
-                    origin.finished(connection)
-                else:
-                    connection.give_up(exchange)
-
-        return HttpResponse(exchange, StreamReader(next_piece, close))
+        raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
 
     # Events
 
-    def _received(self, exchange: Exchange, piece: bytes) -> object:
-        head = exchange.head
-        if self.on_recv is None or (
-            head is not None and head.status in FOLLOWED and self._will_follow(head)
-        ):
+    def _fire(self, exchange: Exchange, event: Callable[[TgoHttpClient, Any], object], argument: object) -> object:
+        """Call an event. What it raises must not be taken for a failure of the connection; see EventFailedError."""
+        try:
+            return event(self, argument)
+        except Exception as error:
+            raise EventFailedError(error) from error
+        except BaseException as error:
+            if exchange.on_done is None:
+                raise  # KeyboardInterrupt, in the caller's own thread
+            raise EventFailedError(error) from error  # in a worker's thread nobody else would take it
+
+    def _received(self, exchange: IncrementalExchange, piece: bytes) -> object:
+        on_recv, head = self.on_recv, exchange.head
+        if on_recv is None:
             return None
-        return self.on_recv(self, piece)
+        if head is not None and head.status in FOLLOWED and not exchange.final and self._will_follow(head):
+            return None  # kept until it is clear that this is the response
+        return self._fire(exchange, on_recv, piece)
 
     def _will_follow(self, head: ResponseHead) -> bool:
         if head.status == 401:
@@ -383,27 +389,39 @@ class TgoHttpClient(RequestSettings):
 
     def _connect_events(self, exchange: Exchange) -> None:
         if self.on_sent is not None:
-            exchange.on_sent = lambda data: self.on_sent and self.on_sent(self, data)
+            exchange.on_sent = lambda data: self.on_sent and self._fire(exchange, self.on_sent, data)
         if self.on_informational is not None:
-            exchange.informational = lambda head: self.on_informational and self.on_informational(self, head)
+            exchange.informational = lambda head: (
+                self.on_informational and self._fire(exchange, self.on_informational, head)
+            )
 
     # Life
 
     def _open_pool(self) -> ConnectionPool:
         """Return the connections, made with the first request: until then, options may still change."""
-        if self._closed:
-            raise ClientClosedError("the client is closed")
-        if self._manager is not None:
-            self._pool = self._manager.pool(self._http2, self._all_tls_options())
-        else:
-            self._pool = ConnectionPool(
-                borrow_socket_manager(self),
-                self._http2,
-                self._all_tls_options(),
-                max_connections_per_origin=self._max_connections_per_origin,
-                keep_alive_expiry=self._keep_alive_expiry,
-            )
-        return self._pool
+        with _life:
+            if self._closed:
+                raise ClientClosedError("the client is closed")
+            pool = self._pool
+            if pool is not None:
+                return pool
+            if self._manager is not None:
+                pool = self._manager.pool(self, self._http2, self._all_tls_options())
+            else:
+                manager = borrow_socket_manager()
+                try:
+                    pool = ConnectionPool(
+                        manager,
+                        self._http2,
+                        self._all_tls_options(),
+                        max_connections_per_origin=self._max_connections_per_origin,
+                        keep_alive_expiry=self._keep_alive_expiry,
+                    )
+                except BaseException:
+                    return_socket_manager()
+                    raise
+            self._pool = pool
+            return pool
 
     def _all_tls_options(self) -> dict[str, object]:
         options = dict(self._tls_options)
@@ -419,18 +437,25 @@ class TgoHttpClient(RequestSettings):
 
         Delphi: Grijjy.Http.TgoHttpClient.Close and Destroy
         """
-        if self._closed:
-            return
-        self._closed = True
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        if self._manager is not None:
-            for call in list(self._running):
-                call.abort()  # type: ignore[attr-defined]
-            return
-        pool.close()
-        return_socket_manager(self)
+        with _life:
+            if self._closed:
+                return
+            self._closed = True
+            pool, self._pool = self._pool, None
+        owned = pool if self._manager is None else None
+        if owned is not None:
+            owned.close()
+        self.end_calls()
+        if owned is not None:
+            return_socket_manager()
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.forget(self)
+
+    def end_calls(self) -> None:
+        """End the non-blocking requests under way, whose connections are not this client's alone, or gone."""
+        for call in list(self._running):
+            call.end(aborted())
 
     @property
     def closed(self) -> bool:
@@ -444,25 +469,33 @@ class TgoHttpClient(RequestSettings):
         self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True) and self._pool is not None:
-            self.close()
+        # A client that nobody closed must not cost connections and a thread for good.
+        pool = getattr(self, "_pool", None)
+        if pool is not None and self._manager is None:
+            call_elsewhere(lambda: _close_forgotten(pool))
 
-    def call_started(self, call: object) -> None:
-        """A non-blocking call has begun. For :class:`PendingCall`."""
+    def call_started(self, call: PendingCall) -> None:
+        """A non-blocking call has begun."""
         self._running.add(call)
 
-    def call_ended(self, call: object, exchange: Exchange, response: HttpResponse | None) -> None:
-        """A non-blocking call has its result. For :class:`PendingCall`."""
-        self._running.discard(call)
+    def call_finished(self, response: HttpResponse | None) -> None:
+        """A non-blocking call has its result, and will tell of it next."""
         if response is not None:
             self._last = response
         self._last_activity = time.monotonic()
-        if self._released and not self._running:
+
+    def call_ended(self, call: PendingCall) -> None:
+        """A non-blocking call has told of its result."""
+        self._running.discard(call)
+        if self._keeper is not None and not self._running:
             self.close()
 
-    def close_when_idle(self) -> None:
-        """Close the client as soon as no non-blocking request of it is under way. For the manager."""
-        self._released = True
+    def close_when_idle(self, keeper: TgoHttpClientManager) -> None:
+        """Close the client as soon as no non-blocking request of it is under way.
+
+        :param keeper: holds the client meanwhile.
+        """
+        self._keeper = keeper
         if not self._running:
             self.close()
 
@@ -529,7 +562,7 @@ class TgoHttpClient(RequestSettings):
         Delphi: Grijjy.Http.TgoHttpClient.ContentLength
         """
         value = self.response_headers.value("content-length")
-        return int(value) if value.isdigit() else -1
+        return int(value) if value.isascii() and value.isdigit() else -1
 
     def bytes_to_string(self, data: bytes, charset: str = "") -> str:
         """Decode bytes in a charset; any that Python knows, UTF-8 where none is given.
@@ -571,3 +604,16 @@ class TgoHttpClient(RequestSettings):
         if self._pool is not None and getattr(self, name) != value:
             raise ValueError("the TLS options of a client can't change after its first request; make a new client")
         setattr(self, name, value)
+
+
+def _close_forgotten(pool: ConnectionPool) -> None:
+    pool.close()
+    return_socket_manager()
+
+
+def _after_fork_in_child() -> None:
+    global _life
+    _life = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -28,11 +28,12 @@ class Exchange:
     :ivar head: the head of the final response, once it is there.
     :ivar done: the attempt has ended, see :attr:`error`.
     :ivar responded: the peer has sent something; from then on a retry is not safe.
+    :ivar fresh: don't use an idle connection: one has just proved stale.
     """
 
     __slots__ = (
-        "chunks", "connection", "done", "error", "head", "informational", "last_activity", "on_done", "on_sent",
-        "news", "peer", "request", "responded", "stream_id", "trailers", "waiter",
+        "chunks", "connection", "done", "error", "fresh", "head", "informational", "last_activity", "news", "on_done",
+        "on_sent", "peer", "request", "responded", "stream_id", "trailers", "waiter",
     )  # fmt: skip
 
     #: HTTP/2: what arrives is taken at once, so the peer may send more at once.
@@ -57,6 +58,7 @@ class Exchange:
         self.error: HttpClientError | None = None
         self.done = False
         self.responded = False
+        self.fresh = False
         self.last_activity = 0.0
 
     def on_informational(self, head: ResponseHead) -> None:
@@ -94,6 +96,12 @@ class Exchange:
             if self.news is not None:
                 self.news.append(self)
 
+    def finish(self) -> None:
+        """Tell who is waiting for it that a non-blocking attempt has ended."""
+        on_done = self.on_done
+        if on_done is not None:
+            on_done(self)
+
     def deliver(self) -> None:
         """Hand what has arrived to the user, with nothing locked."""
 
@@ -109,18 +117,22 @@ class Exchange:
     def body(self) -> bytes:
         """Return the body collected so far."""
         chunks = self.chunks
-        if len(chunks) == 1:
-            return chunks[0]
-        return b"".join(chunks)
+        if len(chunks) != 1:
+            # Kept in one piece only, or a large body would take twice its size.
+            self.chunks = chunks = [b"".join(chunks)]
+        return chunks[0]
 
 
 class IncrementalExchange(Exchange):
     """An attempt whose body is given to a callback piece by piece.
 
-    :param on_recv: gets the exchange and each piece; where it returns ``False``, the piece is not kept for the response.
+    :param on_recv: gets the exchange and each piece; where it returns ``False``, the piece is not kept for the
+        response.
+
+    :ivar final: whatever the status, no other attempt follows this one.
     """
 
-    __slots__ = ("_arrived", "_on_recv")
+    __slots__ = ("_arrived", "_on_recv", "final")
 
     incremental = True
 
@@ -133,6 +145,7 @@ class IncrementalExchange(Exchange):
         super().__init__(request, on_done)
         self._on_recv = on_recv
         self._arrived: deque[bytes] = deque()
+        self.final = False
 
     def on_data(self, view: memoryview) -> None:
         self._arrived.append(bytes(view))
@@ -145,6 +158,13 @@ class IncrementalExchange(Exchange):
             piece = arrived.popleft()
             if self._on_recv(self, piece) is not False:
                 self.chunks.append(piece)
+
+    def deliver_again(self) -> None:
+        """Deliver what was kept back in case that another attempt would follow, because none does."""
+        self.final = True
+        chunks, self.chunks = self.chunks, []
+        self._arrived.extend(chunks)
+        self.deliver()
 
 
 class StreamExchange(Exchange):

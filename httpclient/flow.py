@@ -7,8 +7,9 @@ Delphi: Grijjy.Http.TgoHttpClient.DoResponse (private there)
 
 from __future__ import annotations
 
+import re
+
 from .errors import (
-    BodyError,
     HttpClientError,
     InvalidUrlError,
     RedirectError,
@@ -74,14 +75,24 @@ class Flow:
         stale = isinstance(error, RemoteClosedError) and connection.uses > 1 and self.request.idempotent
         if not (stale or error.retry_safe):
             return False
-        body = self.request.body
-        if body is not None:
-            if not body.repeatable:
-                return False
-            body.rewind()
+        if not self._rewind():
+            return False
         self._retries += 1
         self.fresh = stale
         return True
+
+    def _rewind(self) -> bool:
+        """Set the body of the request to its start, if it has one. ``False`` if that can't be done."""
+        body = self.request.body
+        if body is None:
+            return True
+        try:
+            if body.repeatable:
+                body.rewind()
+                return True
+        except Exception:  # the source is the user's, and may be closed by now
+            pass
+        return False
 
     def follow(self, exchange: Exchange, response: Callable[[], HttpResponse]) -> Request | None:
         """Decide whether a response leads to another request; return that request.
@@ -95,7 +106,7 @@ class Flow:
         if status in (301, 302, 303, 307, 308) and self._client.follow_redirects:
             location = head.get(b"location")
             if location is not None:
-                following = self._redirect(status, location.decode("utf-8", "surrogateescape"), response)
+                following = self._redirect(status, _location(location), response)
                 if following is not None:
                     self.history.append(response())
                     self.request = following
@@ -118,6 +129,8 @@ class Flow:
                 location = answer
         try:
             target = request.uri.resolve(location)
+            if not target.fragment:
+                target.fragment = request.uri.fragment  # RFC 9110 section 10.2.2
             uri = http_uri(target.to_string())
         except InvalidUrlError as error:
             raise RedirectError(
@@ -146,16 +159,11 @@ class Flow:
         dropped = {"host"}
         if body is None:
             dropped |= _BODY_FIELDS
-        elif not body.repeatable:
+        elif not self._rewind():
             raise RedirectError(
                 f"the server redirects with status {status}, which asks to send the body again, and the body can be "
                 "read only once", response(), url=request.uri.to_string(),
             )  # fmt: skip
-        else:
-            try:
-                body.rewind()
-            except (BodyError, OSError, ValueError) as error:
-                raise RedirectError(f"the body cannot be sent again: {error}", response()) from error
         if uri.origin != request.uri.origin:
             dropped |= _CREDENTIALS
         fields = [(name, value) for name, value in request.fields if name.lower() not in dropped]
@@ -174,10 +182,8 @@ class Flow:
         self._passwords += 1
         if not client.on_password(client):
             return None
-        if request.body is not None:
-            if not request.body.repeatable:
-                return None
-            request.body.rewind()
+        if not self._rewind():
+            return None
         if client.user_name:
             value = basic_authorization(client.user_name, client.password)
         else:
@@ -189,3 +195,8 @@ class Flow:
             request.method, request.uri, fields, request.body, request.connect_timeout, request.recv_timeout,
             request.deadline,
         )  # fmt: skip
+
+
+def _location(value: bytes) -> str:
+    """Return the value of Location as text: what isn't ASCII, and shouldn't be there, is percent-encoded as it is."""
+    return re.sub(rb"[^\x00-\x7f]", lambda match: b"%%%02X" % match.group(), value).decode("ascii")

@@ -9,25 +9,30 @@ import time
 from errno import EPIPE
 
 from linuxapi.syssocket import POLLIN, POLLOUT
+from socketpool import ConnectionLostError, TransferTimeoutError
 from socketpool.stream import read_blocks
 
-from .errors import DeadlineError, HttpClientError, ReceiveTimeoutError, RemoteClosedError
-from .failures import aborted, transfer_failure
-from .tls import describe_tls
-from .http1_request import encode_chunk
+from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutError, RemoteClosedError, SendTimeoutError
+from .failures import EventFailedError, aborted, deadline_passed, transfer_failure
 from .http1_response import ResponseParser
+from .http1_upload import wire_pieces
+from .tls import describe_tls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from socketpool import MemoryBlock, Stream, TgoSocketConnection, Timer, TSocketPoolWorker
 
     from .body import Body
     from .exchange import Exchange
     from .http1_response import Http1Limits
     from .origin import Origin
+    from .request import Request
 
-#: Bytes of a request body that are read from its source and sent at once.
-_BODY_PIECE = 128 * 1024
+#: Seconds to wait for the server to ask for a body that is sent with ``Expect: 100-continue``, before it is sent
+#: unasked (RFC 9110 section 10.1.1: a client should not wait indefinitely).
+CONTINUE_WAIT = 1.0
 
 
 class Http1Connection:
@@ -39,13 +44,15 @@ class Http1Connection:
     :param connection: connected, detached or attached.
     :param limits: bounds for the response parser.
 
+    :ivar exchange: what it is used for; ``None`` while it is idle.
     :ivar uses: how many exchanges it has served.
     :ivar idle_since: when it was given back, in ``time.monotonic()`` seconds.
     """
 
     __slots__ = (
-        "_body_over", "_deadline_timer", "_exchange", "_parser", "_timer", "closing", "connection", "idle_since",
-        "origin", "peer", "tls_description", "uses",
+        "_body_over", "_continue_timer", "_deadline_timer", "_parser", "_pieces", "_sending", "_sent_before", "_timer",
+        "_timer_worker", "closing", "connection", "exchange", "idle_since", "origin", "peer", "tls_description",
+        "uses",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection, limits: Http1Limits | None) -> None:
@@ -60,11 +67,44 @@ class Http1Connection:
         self.idle_since = 0.0
         #: Why the other side of this process ends it; whoever waits for it raises this.
         self.closing: HttpClientError | None = None
+        self.exchange: Exchange | None = None
         self._parser = ResponseParser(limits)
-        self._exchange: Exchange | None = None
+        #: Everything of the request has been given to the socket, so another request may follow it.
         self._body_over = True
+        # While a worker drives: what is still to be sent, what is being sent, and how much has been, in total.
+        self._pieces: Iterator[tuple[bytes, bool]] | None = None
+        self._sending = b""
+        self._sent_before = 0
         self._timer: Timer | None = None
+        self._timer_worker: TSocketPoolWorker | None = None
         self._deadline_timer: Timer | None = None
+        self._continue_timer: Timer | None = None
+
+    def take(self) -> bool:
+        """Make the calling thread the owner of an idle connection.
+
+        :return: whether it can be used; ``False`` if it has ended, or the peer has said what nobody asked for.
+        """
+        connection = self.connection
+        if connection.attached:
+            if not connection.detach():
+                return False
+            connection.stop_callbacks()
+        stream = connection.stream
+        return stream is not None and self.closing is None and stream.is_quiet()
+
+    @property
+    def reusable(self) -> bool:
+        """The exchange is over, and the connection may carry another one."""
+        parser = self._parser
+        return (
+            parser.done and parser.reusable and self._body_over and self.closing is None and not self.connection.closed
+        )
+
+    def close(self, reason: HttpClientError | None = None) -> None:
+        """End the connection from any thread; an exchange on it fails with *reason*."""
+        self.closing = reason or aborted()
+        self.connection.end(OSError(EPIPE, "closed by this side"))
 
     # The caller drives
 
@@ -73,339 +113,415 @@ class Http1Connection:
 
         :raises HttpClientError: the connection failed or a limit was passed; the connection is closed then.
         """
-        stream = self.connection.stream
-        assert stream is not None
-        self._exchange = exchange
+        self.exchange = exchange
         exchange.connection = self
         exchange.peer = self.peer
-        request = exchange.request
-        parser = self._parser
         sending = True
         try:
-            parser.start(request.method, exchange)
-            self.uses += 1
+            stream = self.connection.stream
+            if stream is None:
+                raise self._gone()
+            request = exchange.request
             head = request.http1_head()
-            body = request.body
-            if body is None:
-                sent = stream.send(head)
-                if exchange.on_sent is not None:
+            self._parser.start(request.method, exchange)
+            self.uses += 1
+            try:
+                if request.body is not None:
+                    self._send_with_body(stream, exchange, head, request.body)
+                elif (stream.send(head) or not self._send_rest(stream, exchange)) and exchange.on_sent is not None:
                     exchange.on_sent(head)
-                if not sent:
-                    self._send_rest(stream, exchange)
-            else:
-                self._send_with_body(stream, exchange, head, body)
+            except ConnectionLostError:
+                if not self._answered(stream, exchange):
+                    raise
             sending = False
             if not exchange.satisfied():
                 self.pump(exchange)
         except BaseException as error:
-            raise self._failed(error, exchange, sending) from (error if isinstance(error, OSError) else None)
-
-    def pump(self, exchange: Exchange) -> None:
-        """Read on until the exchange is satisfied."""
-        stream = self.connection.stream
-        assert stream is not None
-        request = exchange.request
-        parser = self._parser
-        timeout = request.recv_timeout
-        block = read_blocks.request_mem()
-        try:
-            while True:
-                if request.deadline:
-                    timeout = self._time_left(request.deadline, request.recv_timeout)
-                count = stream.receive(block, timeout)
-                self._received(parser, stream, exchange, block, count)
-                if exchange.incremental:
-                    exchange.deliver()
-                if exchange.satisfied():
-                    return
-        except TimeoutError as error:
-            if request.deadline and time.monotonic() >= request.deadline:
-                raise DeadlineError("the overall time limit has passed while waiting for the response") from error
-            raise
-        finally:
-            read_blocks.release_mem(block)
+            failure = self._failed(error, exchange, sending)
+            if failure is error:
+                raise
+            raise failure from error
 
     def pump_stream(self, exchange: Exchange) -> None:
         """Like :meth:`pump`, for an exchange whose caller comes back for more."""
         try:
             self.pump(exchange)
         except BaseException as error:
-            raise self._failed(error, exchange, False) from (error if isinstance(error, OSError) else None)
+            failure = self._failed(error, exchange, False)
+            if failure is error:
+                raise
+            raise failure from error
 
-    def _received(
-        self, parser: ResponseParser, stream: Stream, exchange: Exchange, block: MemoryBlock, count: int
-    ) -> None:
+    def pump(self, exchange: Exchange) -> None:
+        """Read on until the exchange is satisfied."""
+        stream = self.connection.stream
+        if stream is None:
+            raise self._gone()
+        request = exchange.request
+        timeout = request.recv_timeout
+        block = read_blocks.request_mem()
+        try:
+            while True:
+                if request.deadline:
+                    timeout = self._time_left(request, PHASE_RECEIVE)
+                self._received(stream, exchange, block, stream.receive(block, timeout))
+                if exchange.satisfied():
+                    return
+        except TransferTimeoutError as error:
+            if timeout < request.recv_timeout:
+                raise deadline_passed(PHASE_RECEIVE) from error
+            raise
+        finally:
+            read_blocks.release_mem(block)
+
+    def _gone(self) -> HttpClientError:
+        return self.closing or aborted("the connection was closed by this side")
+
+    def _received(self, stream: Stream, exchange: Exchange, block: MemoryBlock, count: int) -> None:
+        """Take in what was read; a count of 0 is the end of the stream."""
         if count > 0:
             exchange.responded = True
-            if parser.receive(block.data, 0, count) < count and not parser.handed_over:
-                parser.reusable = False  # bytes that nobody asked for must not answer the next request
+            self._parser.receive(block.data, 0, count)
         else:
             if self.closing is not None:
                 raise self.closing
-            parser.eof(not stream.truncated)
+            self._parser.eof(not stream.truncated)
+        if exchange.incremental:
+            exchange.deliver()
 
     @staticmethod
-    def _time_left(deadline: float, limit: float) -> float:
-        left = deadline - time.monotonic()
+    def _time_left(request: Request, phase: str) -> float:
+        left = request.deadline - time.monotonic()
         if left <= 0:
-            raise DeadlineError("the overall time limit has passed while waiting for the response")
-        return min(limit, left)
+            raise deadline_passed(phase)
+        return min(request.recv_timeout, left)
 
     def _send_with_body(self, stream: Stream, exchange: Exchange, head: bytes, body: Body) -> None:
-        """Send head and body, piece by piece; stop where the response is complete before the body is."""
-        chunked = body.length is None
-        piece = body.read(_BODY_PIECE)
-        data = head + (encode_chunk(piece) if chunked else piece)
-        left = 0 if body.length is None else body.length - len(piece)
-        while True:
-            if piece and not chunked and left < 0:
-                raise RemoteClosedError("the body is longer than its length said")
-            sent = stream.send(data)
-            if exchange.on_sent is not None:
-                exchange.on_sent(data)
-            if not sent and self._send_rest(stream, exchange):
+        """Send head and body, piece by piece; stop where the peer answers that it doesn't want the rest."""
+        data = head
+        if exchange.request.expects_continue:
+            if self._send(stream, exchange, head) or self._declined(stream, exchange):
                 return
-            if not piece or (not chunked and left == 0):
+            data = b""
+        for piece, _ in wire_pieces(body):
+            if not data and stream.wait(POLLIN, 0.0) and self._receive_early(stream, exchange):
                 return
-            piece = body.read(_BODY_PIECE)
-            if not piece and not chunked:
-                raise RemoteClosedError(f"the body ended {left} bytes before the length that it was sent with")
-            left -= len(piece)
-            data = encode_chunk(piece) if chunked else piece
+            if self._send(stream, exchange, data + piece if data else piece):
+                return
+            data = b""
+        if data:
+            self._send(stream, exchange, data)
+
+    def _declined(self, stream: Stream, exchange: Exchange) -> bool:
+        """Wait for the server to ask for the body. ``True`` if it answers instead."""
+        limit = time.monotonic() + CONTINUE_WAIT
+        while not exchange.responded:
+            left = limit - time.monotonic()
+            if exchange.request.deadline:
+                left = min(left, self._time_left(exchange.request, PHASE_RECEIVE))
+            if left <= 0 or not stream.wait(POLLIN, left):
+                break
+            if self._receive_early(stream, exchange):
+                return True
+        return False
+
+    def _send(self, stream: Stream, exchange: Exchange, data: bytes) -> bool:
+        """Send, and wait until the peer takes it. ``True`` if it answers instead that it doesn't want the rest."""
+        if not stream.send(data) and self._send_rest(stream, exchange):
+            return True
+        if exchange.on_sent is not None:
+            exchange.on_sent(data)
+        return False
 
     def _send_rest(self, stream: Stream, exchange: Exchange) -> bool:
-        """Wait until the peer has taken what is queued. ``True`` where it has answered instead, and finally."""
+        """Wait until the peer has taken what is queued. ``True`` if it answers instead that it doesn't want it."""
         request = exchange.request
         while not stream.flush():
-            timeout = self._time_left(request.deadline, request.recv_timeout) if request.deadline else None
-            ready = stream.wait(POLLIN | POLLOUT, request.recv_timeout if timeout is None else timeout)
+            timeout = self._time_left(request, PHASE_SEND) if request.deadline else request.recv_timeout
+            ready = stream.wait(POLLIN | POLLOUT, timeout)
             if not ready:
-                from socketpool import TransferTimeoutError
-
+                if timeout < request.recv_timeout:
+                    raise deadline_passed(PHASE_SEND)
                 raise TransferTimeoutError(f"the peer took no data for {request.recv_timeout:g} s")
             if ready & POLLIN and self._receive_early(stream, exchange):
                 return True
         return False
 
     def _receive_early(self, stream: Stream, exchange: Exchange) -> bool:
-        """Read what the peer says while it is still being sent to (RFC 9112 section 9.5)."""
+        """Read what the peer says while it is still being sent to (RFC 9112 section 9.5).
+
+        :return: whether that makes the rest of the request pointless.
+        """
         block = read_blocks.request_mem()
         try:
             count = stream.receive_now(block)
             if count >= 0:
-                self._received(self._parser, stream, exchange, block, count)
+                self._received(stream, exchange, block, count)
         finally:
             read_blocks.release_mem(block)
-        if exchange.head is None:
+        if not _settled(exchange):
             return False
-        # A final response means that the rest of the body isn't wanted; the connection can't go on without it.
-        self._parser.reusable = False
         self._body_over = False
         return True
 
-    def _failed(self, error: BaseException, exchange: Exchange, sending: bool) -> BaseException:
-        """Close the connection and return what to raise."""
-        connection, closing = self.connection, self.closing
-        peer = self.peer
-        if sending and isinstance(error, OSError) and closing is None and not isinstance(error, HttpClientError):
-            self._look_for_answer(exchange)
-        connection.abort()
-        self.origin.forget(self)
-        if not isinstance(error, Exception):
-            return error
-        if closing is not None:
-            return closing.locate(url=exchange.request.uri.to_string(), peer=peer)
-        failure = transfer_failure(error, exchange.request, peer, sending=sending)
-        exchange.error = failure
-        return failure
-
-    def _look_for_answer(self, exchange: Exchange) -> None:
-        """After a failed send, note whether the peer had said anything: only then was the request looked at."""
-        stream = self.connection.stream
+    def _answered(self, stream: Stream, exchange: Exchange) -> bool:
+        """After a failed send, take in what the peer had said before it stopped listening. ``True`` if it answered."""
+        self._body_over = False
         block = read_blocks.request_mem()
         try:
-            if stream is not None and stream.receive_now(block) > 0:
-                exchange.responded = True
-        except OSError:
-            pass
+            while not exchange.done and (count := stream.receive_now(block)) > 0:
+                self._received(stream, exchange, block, count)
+        except EventFailedError:
+            raise
+        except (OSError, HttpClientError):
+            pass  # that it couldn't be sent to says more
         finally:
             read_blocks.release_mem(block)
+        return exchange.head is not None
+
+    def _failed(self, error: BaseException, exchange: Exchange, sending: bool) -> BaseException:
+        """Close the connection and return what to raise."""
+        closing, peer = self.closing, self.peer
+        self.exchange = None
+        self.connection.abort()
+        self.origin.forget(self)
+        if not isinstance(error, Exception):
+            exchange.error = aborted("the request was interrupted")
+            exchange.done = True
+            return error
+        if closing is not None and not isinstance(error, EventFailedError):
+            failure: HttpClientError = closing.locate(url=exchange.request.uri.to_string(), peer=peer)
+        else:
+            failure = transfer_failure(error, exchange.request, peer, sending=sending)
+        exchange.error = failure
+        exchange.done = True
+        return failure
 
     def consumed(self, exchange: Exchange, size: int) -> None:
         """The reader of a stream has taken *size* bytes. HTTP/1.1 needs no word about it: nothing more was read."""
 
     def give_up(self, exchange: Exchange) -> None:
         """The reader of a stream wants no more of it; what is left of the response ends the connection."""
-        self.origin.forget(self)
+        self.exchange = None
         self.connection.abort()
-
-    @property
-    def reusable(self) -> bool:
-        """The response is over, and the connection may carry another request."""
-        parser = self._parser
-        return parser.done and parser.reusable and self.closing is None and not self.connection.closed
+        self.origin.forget(self)
 
     # A worker drives
 
+    def attach(self, worker: TSocketPoolWorker) -> None:
+        """Give the connection to a worker.
+
+        :raises OSError: it can't take it.
+        """
+        connection = self.connection
+        connection.on_buffer = self._on_buffer
+        connection.on_disconnected = self._on_disconnected
+        connection.attach(worker)
+
+    def watch_idle(self, worker: TSocketPoolWorker) -> bool:
+        """Give an idle connection to a worker, which notices when the peer closes it."""
+        try:
+            self.attach(worker)
+        except OSError:
+            return False
+        return True
+
     def start(self, exchange: Exchange) -> None:
         """Send the request; the worker reads the response. Only in the thread of the connection's worker."""
+        connection = self.connection
+        connection.on_buffer = self._on_buffer
+        connection.on_disconnected = self._on_disconnected
+        connection.on_sent = None
         if exchange.done:  # given up while it waited
             self.origin.give_back(self)
             return
-        connection = self.connection
-        self._exchange = exchange
+        self.exchange = exchange
         exchange.connection = self
         exchange.peer = self.peer
         self.uses += 1
-        request = exchange.request
-        connection.on_buffer = self._on_buffer
-        connection.on_disconnected = self._on_disconnected
+        self._body_over = True
         try:
-            self._parser.start(request.method, exchange)
-            head = request.http1_head()
-        except HttpClientError as error:
+            self._parser.start(exchange.request.method, exchange)
+            self._set_timers(exchange)
+            data = self._first_piece(exchange)
+        except Exception as error:
             self._end(error)
             return
-        worker = connection.worker
+        # Where it can't be sent, the worker finds out why and tells; unless it has already, to nobody.
+        if not connection.send(data) and connection.closed:
+            self._end(RemoteClosedError("the connection was closed before the request was sent", retry_safe=True))
+
+    def _first_piece(self, exchange: Exchange) -> bytes:
+        request, connection = exchange.request, self.connection
+        data = request.http1_head()
+        body = request.body
+        if body is not None and body.length != 0:
+            self._body_over = False
+            self._pieces = wire_pieces(body)
+            if request.expects_continue:
+                worker = connection.worker
+                assert worker is not None
+                self._continue_timer = worker.call_at(time.monotonic() + CONTINUE_WAIT, self._continue)
+            else:
+                piece, self._body_over = next(self._pieces)
+                data += piece
+        if exchange.on_sent is not None or not self._body_over:
+            connection.on_sent = self._on_sent
+            self._sending = data
+        return data
+
+    def _set_timers(self, exchange: Exchange) -> None:
+        request = exchange.request
+        worker = self.connection.worker
         assert worker is not None
         exchange.last_activity = now = time.monotonic()
         due = now + request.recv_timeout
         timer = self._timer
-        if timer is None or timer.when > due:
-            if timer is not None:
+        if timer is None or timer.when > due or self._timer_worker is not worker:
+            if timer is not None and self._timer_worker is worker:
                 timer.cancel()
             self._timer = worker.call_at(due, self._check_silence)
+            self._timer_worker = worker
         if request.deadline:
             self._deadline_timer = worker.call_at(request.deadline, self._deadline_passed)
-        body = request.body
-        if body is None:
-            self._body_over = True
-            data = head
-        elif body.length is not None and body.length <= _BODY_PIECE:
-            self._body_over = True
-            try:
-                data = head + body.read(_BODY_PIECE)
-            except Exception as error:
-                self._end(error)
-                return
-        else:
-            self._body_over = False
-            connection.on_sent = self._send_more
-            data = head
-        if exchange.on_sent is not None and self._body_over:
-            connection.on_sent = exchange.on_sent
-        if not connection.send(data):
-            # The worker finds out why, and tells; where it already has, there is nobody left to wait for.
-            if connection.closed:
-                self._end(connection.error or RemoteClosedError("the connection was closed"))
 
-    def _send_more(self, sent: bytes) -> None:
-        exchange = self._exchange
-        if exchange is None or self._body_over:
-            return
+    def _on_sent(self, sent: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None or sent is not self._sending:
+            return  # word of an exchange that has ended meanwhile
         exchange.last_activity = time.monotonic()
-        if exchange.on_sent is not None:
-            exchange.on_sent(sent)
-        body = exchange.request.body
-        assert body is not None
+        self._sending = b""
         try:
-            piece = body.read(_BODY_PIECE)
-        except Exception as error:
+            if exchange.on_sent is not None:
+                exchange.on_sent(sent)
+            if not self._body_over and self._continue_timer is None and not _settled(exchange):
+                self._send_more()
+        except BaseException as error:
             self._end(error)
-            return
-        if body.length is None:
-            self._body_over = not piece
-            self.connection.send(encode_chunk(piece))
-        elif piece:
-            self.connection.send(piece)
-        else:
-            self._body_over = True
+
+    def _send_more(self) -> None:
+        assert self._pieces is not None
+        self._sending, self._body_over = next(self._pieces)
+        self.connection.send(self._sending)
+
+    def _continue(self) -> None:
+        """The server asks for the body, or has had time enough to."""
+        exchange, timer = self.exchange, self._continue_timer
+        self._continue_timer = None
+        if timer is not None:
+            timer.cancel()
+        if exchange is not None and not _settled(exchange):
+            try:
+                self._send_more()
+            except BaseException as error:
+                self._end(error)
 
     def _on_buffer(self, block: MemoryBlock, count: int) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         if exchange is None:
-            # Idle, and the peer says something that nobody has asked for.
-            self.origin.forget(self)
-            self.connection.abort()
+            self._discard()  # idle, and the peer says something that nobody has asked for
             return
         exchange.last_activity = time.monotonic()
         stream = self.connection.stream
         assert stream is not None
         try:
-            self._received(self._parser, stream, exchange, block, count)
-            if exchange.incremental:
-                exchange.deliver()
-        except Exception as error:
+            self._received(stream, exchange, block, count)
+        except BaseException as error:
             self._end(error)
             return
         if exchange.done:
             self._complete(exchange)
+        elif self._continue_timer is not None:
+            self._continue()
 
     def _complete(self, exchange: Exchange) -> None:
-        if self._deadline_timer is not None:
-            self._deadline_timer.cancel()
-            self._deadline_timer = None
-        self._exchange = None
-        if self._body_over and self.reusable:
+        if self._sending and self._body_over and exchange.on_sent is not None:
+            self._on_sent(self._sending)  # the answer was faster than the word that it had been sent
+            if self.exchange is None:
+                return
+        self._leave()
+        if self.reusable:
             self.origin.give_back(self)
         else:
-            self.origin.forget(self)
-            self.connection.close()
-        if exchange.on_done is not None:
-            exchange.on_done(exchange)
+            self._discard()
+        exchange.finish()
+
+    def _discard(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.connection.stop_callbacks()
+        self.connection.abort()
+        self.origin.forget(self)
+
+    def _leave(self) -> None:
+        """Forget the exchange, which is over."""
+        self.exchange = None
+        self._pieces = None
+        self._sending = b""
+        for timer in (self._deadline_timer, self._continue_timer):
+            if timer is not None:
+                timer.cancel()
+        self._deadline_timer = self._continue_timer = None
 
     def _on_disconnected(self) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         if exchange is None:
             self.origin.forget(self)
             return
-        error = self.connection.error
-        if self.closing is None and error is None:
+        error: BaseException | None = self.closing or self.connection.error
+        # Also where sending failed, and the answer that says why ends with the connection.
+        if error is None or (not self._body_over and _settled(exchange) and isinstance(error, ConnectionLostError)):
             try:
                 self._parser.eof(True)
             except HttpClientError as failure:
-                self._end(failure)
+                error = failure
             else:
                 self._complete(exchange)
-            return
-        self._end(self.closing or error or RemoteClosedError("the connection was closed"))
+                return
+        self._end(error)
 
     def _end(self, error: BaseException) -> None:
         """The attempt has failed."""
-        exchange, self._exchange = self._exchange, None
-        for timer in (self._timer, self._deadline_timer):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._deadline_timer = None
-        peer = self.peer
-        self.origin.forget(self)
-        self.connection.stop_callbacks()
-        self.connection.abort()
+        exchange = self.exchange
+        sending = not self._body_over and exchange is not None and not exchange.responded
+        self._leave()
+        self._discard()
         if exchange is not None:
-            sending = not self._body_over and not exchange.responded
-            exchange.on_failure(transfer_failure(error, exchange.request, peer, sending=sending))
-            if exchange.on_done is not None:
-                exchange.on_done(exchange)
+            if self.closing is not None and not isinstance(error, EventFailedError):
+                error = self.closing
+            exchange.on_failure(transfer_failure(error, exchange.request, self.peer, sending=sending))
+            exchange.finish()
 
     def _check_silence(self) -> None:
         """The timer of the receive limit: one per connection, and it moves itself along."""
         self._timer = None
-        exchange = self._exchange
-        if exchange is None or not self.connection.attached:
-            return  # idle, or a caller drives now
+        exchange, connection = self.exchange, self.connection
+        worker, stream = connection.worker, connection.stream
+        if exchange is None or stream is None or not connection.attached or worker is None or not worker.is_current:
+            return  # idle, or somebody else drives now
         limit = exchange.request.recv_timeout
+        sent = stream.queued - stream.backlog_size
+        if stream.backlog_size and sent != self._sent_before:
+            # A large piece on a slow line takes its time; the peer isn't silent as long as it takes something.
+            self._sent_before = sent
+            exchange.last_activity = time.monotonic()
         due = exchange.last_activity + limit
-        if time.monotonic() >= due:
-            self._end(ReceiveTimeoutError(f"nothing was received for {limit:g} s"))
-        else:
-            worker = self.connection.worker
-            assert worker is not None
+        if time.monotonic() < due:
             self._timer = worker.call_at(due, self._check_silence)
+            self._timer_worker = worker
+        elif stream.backlog_size:
+            self._end(SendTimeoutError(f"the peer took no data for {limit:g} s"))
+        else:
+            self._end(ReceiveTimeoutError(f"nothing was received for {limit:g} s"))
 
     def _deadline_passed(self) -> None:
         self._deadline_timer = None
-        if self._exchange is not None:
-            self._end(DeadlineError("the overall time limit has passed while waiting for the response"))
+        if self.exchange is None:
+            return
+        stream = self.connection.stream
+        sending = not self._body_over or (stream is not None and stream.backlog_size > 0)
+        self._end(deadline_passed(PHASE_SEND if sending else PHASE_RECEIVE))
 
     def cancel(self, exchange: Exchange, error: HttpClientError) -> None:
         """Give up a non-blocking exchange, from any thread."""
@@ -417,23 +533,14 @@ class Http1Connection:
                 pass  # closed, which has ended the exchange
 
     def _cancel(self, exchange: Exchange, error: HttpClientError) -> None:
-        if self._exchange is exchange:
+        if self.exchange is exchange:
             self._end(error)
 
-    def watch_idle(self, worker: TSocketPoolWorker) -> bool:
-        """Give an idle connection to a worker, which notices when the peer closes it."""
-        connection = self.connection
-        connection.on_buffer = self._on_buffer
-        connection.on_disconnected = self._on_disconnected
-        try:
-            connection.attach(worker)
-        except OSError:
-            return False
-        return True
 
-    # Either way
+def _settled(exchange: Exchange) -> bool:
+    """Whatever else is sent, the answer stays the same: it is complete, or it isn't a success.
 
-    def close(self, reason: HttpClientError | None = None) -> None:
-        """End the connection from any thread; an exchange on it fails with *reason*."""
-        self.closing = reason or aborted()
-        self.connection.end(OSError(EPIPE, "closed by this side"))
+    Another answer may come before the end of the body and be about what has been sent so far.
+    """
+    head = exchange.head
+    return exchange.done or (head is not None and head.status >= 300)

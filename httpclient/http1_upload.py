@@ -6,8 +6,6 @@ No Delphi origin: the original sends a body that is in memory, in one piece.
 
 from __future__ import annotations
 
-from .body import read_body
-from .errors import BodyError
 from .http1_request import encode_chunk
 
 TYPE_CHECKING = False
@@ -23,20 +21,15 @@ BODY_PIECE = 128 * 1024
 def wire_pieces(body: Body) -> Iterator[tuple[bytes, bool]]:
     """Yield what goes on the wire, piece by piece, and whether it is the last; nothing for a body of length 0.
 
-    Never more and never less than the length says: the server takes what is missing out of the next request, and
-    what is too much for the next request.
-
-    :raises BodyError: the source failed, or has fewer bytes than its length said.
+    :raises BodyError: the body can't be read.
     """
     if body.length is None:
-        while piece := read_body(body, BODY_PIECE):
+        while piece := body.read(BODY_PIECE):
             yield encode_chunk(piece), False
         yield encode_chunk(b""), True
         return
     left = body.length
     while left > 0:
-        piece = read_body(body, min(left, BODY_PIECE))
-        if not piece:
-            raise BodyError(f"the body ended {left} bytes before the length that it was to be sent with")
+        piece = body.read(BODY_PIECE)
         left -= len(piece)
-        yield piece, left == 0
+        yield piece, left <= 0

@@ -138,7 +138,7 @@ class Http2Session(Http2Streams):
 
     # Requests
 
-    def submit(
+    def submit(  # noqa: PLR0917
         self,
         method: str,
         scheme: str,
@@ -317,6 +317,7 @@ class Http2Session(Http2Streams):
         """Queue a PING (RFC 9113 section 6.7); :attr:`pings_answered` counts the answers."""
         if self._pointer is not None and not self._over:
             check(submit_ping(self._pointer, NGHTTP2_FLAG_NONE, None), "queueing PING")
+            self._pings_sent += 1
 
     def terminate(self, error_code: int = NGHTTP2_NO_ERROR) -> None:
         """Queue GOAWAY, and give up what is under way.

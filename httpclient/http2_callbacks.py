@@ -22,6 +22,7 @@ from ctypes import CFUNCTYPE, byref, c_bool, c_char_p, c_int, c_int32, c_size_t,
 
 from linuxapi.binding import bind_untyped
 from nghttp2_api.constants import (
+    NGHTTP2_CONTINUATION,
     NGHTTP2_DATA,
     NGHTTP2_ERR_CALLBACK_FAILURE,
     NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE,
@@ -37,6 +38,8 @@ from nghttp2_api.nghttp2 import (
     libnghttp2,
     nghttp2_check_header_name,
     nghttp2_check_header_value,
+    nghttp2_option_set_max_continuations,
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation,
     nghttp2_session_callbacks_del,
     nghttp2_session_callbacks_new,
 )
@@ -70,8 +73,14 @@ EVENT_GOAWAY = 8
 EVENT_SETTINGS = 9
 #: Any other frame that arrived, or one that gives a response nothing: a = frame type, b = its flags.
 EVENT_CONTROL = 10
+#: A header block has more CONTINUATION frames than allowed; the library's function fails.
+EVENT_TOO_MANY_CONTINUATIONS = 11
+
+#: CONTINUATION frames that a header block may have; each holds 16 KiB.
+MAX_CONTINUATIONS = 8
 
 # Prototypes with what is needed only; nghttp2_api.callbacks has the full ones.
+_ON_BEGIN_FRAME = CFUNCTYPE(c_int, c_bool, c_void_p)
 _ON_BEGIN_HEADERS = CFUNCTYPE(c_int, c_bool)
 _ON_HEADER = CFUNCTYPE(c_int, c_bool, c_bool, c_char_p, c_bool, c_char_p)
 _ON_INVALID_HEADER = CFUNCTYPE(c_int, c_bool, c_bool, c_void_p, c_size_t, c_void_p, c_size_t)
@@ -105,6 +114,8 @@ class SessionCallbacks:
         self.pointer = c_void_p()
         # A CFUNCTYPE object must live as long as C may call it.
         self._objects = {**_receiving(self, max_fields), **_failing(self)}
+        if not nghttp2_option_set_max_continuations:
+            self._objects |= _counting(self)
         if nghttp2_session_callbacks_new(byref(self.pointer)) != 0:
             raise MemoryError("nghttp2_session_callbacks_new")
         for name, callback in self._objects.items():
@@ -146,6 +157,12 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
         except BaseException as error:
             failures.append(error)
             return NGHTTP2_ERR_CALLBACK_FAILURE
+
+    def on_header_untrimmed(session: bool, frame: bool, name: bytes, size: bool, value: bytes) -> int:
+        # Libraries before 1.50 let white space around a value pass, the later ones call on_invalid_header.
+        return on_header(session, frame, name, size, value.strip(b" \t"))
+
+    trims = bool(nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation)
 
     def on_frame_recv(_session: bool, address: int) -> int:
         nonlocal frame_address, header, frame
@@ -190,7 +207,7 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
 
     return {
         "on_begin_headers_callback": _ON_BEGIN_HEADERS(on_begin_headers),
-        "on_header_callback": _ON_HEADER(on_header),
+        "on_header_callback": _ON_HEADER(on_header if trims else on_header_untrimmed),
         "on_frame_recv_callback": _ON_FRAME_RECV(on_frame_recv),
         "on_data_chunk_recv_callback": _ON_DATA_CHUNK_RECV(on_data_chunk_recv),
     }
@@ -255,3 +272,25 @@ def _failing(target: SessionCallbacks) -> dict[str, Any]:
         "on_frame_not_send_callback": _ON_FRAME_FAILURE(on_frame_not_send),
         "error_callback2": _ON_ERROR(on_error),
     }
+
+
+def _counting(target: SessionCallbacks) -> dict[str, Any]:
+    """Make the callback that limits CONTINUATION frames where the library has no limit of its own (CVE-2024-28182)."""
+    events, failures = target.events, target.failures
+    count = 0
+
+    def on_begin_frame(_session: bool, address: int) -> int:
+        nonlocal count
+        try:
+            if nghttp2_frame_hd.from_address(address).type != NGHTTP2_CONTINUATION:
+                count = 0
+                return 0
+            count += 1
+            if count <= MAX_CONTINUATIONS:
+                return 0
+            events.append((EVENT_TOO_MANY_CONTINUATIONS, 0, None, None))
+        except BaseException as error:
+            failures.append(error)
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+
+    return {"on_begin_frame_callback": _ON_BEGIN_FRAME(on_begin_frame)}

@@ -22,6 +22,7 @@ from nghttp2_api.constants import (
 from nghttp2_api.structs import nghttp2_settings_entry
 
 from .errors import HttpClientError
+from .http2_callbacks import MAX_CONTINUATIONS
 from .http2_errors import library_text
 
 TYPE_CHECKING = False
@@ -52,8 +53,6 @@ terminate_session = _bind("nghttp2_session_terminate_session")
 _MAX_OUTBOUND_ACK = 1000
 #: Entries of one SETTINGS frame.
 _MAX_SETTINGS = 32
-#: CONTINUATION frames of one header block; each has 16 KiB and more.
-_MAX_CONTINUATIONS = 8
 #: Bytes of a compressed request header block. Above what http2_request lets through.
 _MAX_SEND_HEADER_BLOCK = 512 * 1024
 
@@ -76,14 +75,14 @@ def _make_options(max_concurrent_streams: int) -> c_void_p:
     check(nghttp2.nghttp2_option_new(byref(options)), "making options")
     nghttp2.nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2.nghttp2_option_set_peer_max_concurrent_streams(options, max_concurrent_streams)
-    # Libraries before the one that introduced a setter behave as if it had been called, or lack what it limits.
+    # A library that has no setter for a limit has its own, or none; the one for CONTINUATION is then ours.
     for setter, value in (
         (nghttp2.nghttp2_option_set_max_send_header_block_length, _MAX_SEND_HEADER_BLOCK),
         (nghttp2.nghttp2_option_set_max_deflate_dynamic_table_size, NGHTTP2_DEFAULT_HEADER_TABLE_SIZE),
         (nghttp2.nghttp2_option_set_no_closed_streams, 1),
         (nghttp2.nghttp2_option_set_max_outbound_ack, _MAX_OUTBOUND_ACK),
         (nghttp2.nghttp2_option_set_max_settings, _MAX_SETTINGS),
-        (nghttp2.nghttp2_option_set_max_continuations, _MAX_CONTINUATIONS),
+        (nghttp2.nghttp2_option_set_max_continuations, MAX_CONTINUATIONS),
     ):
         if setter:
             setter(options, value)

@@ -13,6 +13,7 @@ from nghttp2_api.constants import (
     NGHTTP2_FLAG_END_STREAM,
     NGHTTP2_FLAG_NONE,
     NGHTTP2_HEADERS,
+    NGHTTP2_INITIAL_WINDOW_SIZE,
     NGHTTP2_INTERNAL_ERROR,
     NGHTTP2_MAX_WINDOW_SIZE,
     NGHTTP2_NO_ERROR,
@@ -33,6 +34,7 @@ from .http2_callbacks import (
     EVENT_NOT_SENT,
     EVENT_RESET,
     EVENT_SETTINGS,
+    EVENT_TOO_MANY_CONTINUATIONS,
     EVENT_TOO_MANY_FIELDS,
     SessionCallbacks,
 )
@@ -104,6 +106,7 @@ class Http2Streams:
         "_objections",
         "_over",
         "_pending_error",
+        "_pings_sent",
         "_pointer",
         "_stream_step",
         "_streams",
@@ -135,7 +138,8 @@ class Http2Streams:
         self._streams: dict[int, Stream] = {}
         self._uploads: Uploads | None = None
         # The library sends WINDOW_UPDATE when half a window is used up. To tell it of each piece would be for nothing.
-        self._stream_step = stream_window // 8
+        # A stream's window stays the one of RFC 9113 section 6.9.2 until the peer has acknowledged our SETTINGS.
+        self._stream_step = min(stream_window, NGHTTP2_INITIAL_WINDOW_SIZE) // 4
         self._connection_step = connection_window // 8
         self._connection_unacknowledged = 0
         self._max_header_list_size = max_header_list_size
@@ -158,6 +162,7 @@ class Http2Streams:
         self.last_stream_id = NGHTTP2_MAX_WINDOW_SIZE
         self.max_concurrent_streams = max_concurrent_streams
         self.pings_answered = 0
+        self._pings_sent = 0
 
     # From notes to sinks
 
@@ -287,6 +292,10 @@ class Http2Streams:
                 ),
                 reset=False,
             )
+        elif kind == EVENT_TOO_MANY_CONTINUATIONS:
+            self._fail_connection(
+                lambda: explain.flooding("a header block with too many CONTINUATION frames"), NGHTTP2_ENHANCE_YOUR_CALM
+            )
         elif kind == EVENT_GOAWAY:
             self._on_goaway(stream_id, a, explain.peer_text(b))
         elif kind == EVENT_SETTINGS:
@@ -295,7 +304,7 @@ class Http2Streams:
                     self._pointer, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS
                 )
             self._count_useless("SETTINGS")
-        elif a == NGHTTP2_PING and b & NGHTTP2_FLAG_ACK:
+        elif a == NGHTTP2_PING and b & NGHTTP2_FLAG_ACK and self._pings_sent > self.pings_answered:
             self.pings_answered += 1
         else:
             self._count_useless(explain.frame_name(a))

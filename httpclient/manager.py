@@ -5,16 +5,20 @@ Delphi: Grijjy.Http.TgoHttpClientManager
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 
 from socketpool import TgoClientSocketManager
 
 from .errors import ClientClosedError
-from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool
+from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .client import TgoHttpClient
+
+_managers: weakref.WeakSet[TgoHttpClientManager] = weakref.WeakSet()
 
 
 class TgoHttpClientManager:
@@ -25,6 +29,7 @@ class TgoHttpClientManager:
     :param workers: worker threads for the connections; 0 for the default.
     :param max_connections_per_origin: connections to one scheme, host and port.
     :param keep_alive_expiry: seconds after which an unused connection is closed.
+    :raises ValueError: no connection would be allowed.
 
     Differs from Delphi: nothing looks through lists every few milliseconds; each client says when it is done.
     Delphi: Grijjy.Http.TgoHttpClientManager
@@ -37,6 +42,7 @@ class TgoHttpClientManager:
         max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
     ) -> None:
+        check_limit(max_connections_per_origin)
         self._workers = workers
         self._max_connections_per_origin = max_connections_per_origin
         self._keep_alive_expiry = keep_alive_expiry
@@ -44,7 +50,11 @@ class TgoHttpClientManager:
         self._closed = False
         self._socket_manager: TgoClientSocketManager | None = None
         self._pools: dict[object, ConnectionPool] = {}
+        #: Who uses the connections.
+        self._clients: weakref.WeakSet[TgoHttpClient] = weakref.WeakSet()
+        #: Clients that close themselves when they are done, held until then.
         self._released: set[TgoHttpClient] = set()
+        _managers.add(self)
 
     def release(self, http_client: TgoHttpClient) -> None:
         """Close a client as soon as its non-blocking requests are over; each ends by its own time limits at the
@@ -53,18 +63,23 @@ class TgoHttpClientManager:
         Delphi: Grijjy.Http.TgoHttpClientManager.Release
         """
         with self._lock:
-            self._released = {client for client in self._released if not client.closed}
-            if not self._closed:
+            closed = self._closed
+            if not closed:
                 self._released.add(http_client)
-        http_client.close_when_idle()
-        if http_client.closed or self._closed:
+        if closed:
             http_client.close()
-            with self._lock:
-                self._released.discard(http_client)
+        else:
+            http_client.close_when_idle(self)
 
-    def pool(self, http2: bool | None, tls_options: dict[str, object]) -> ConnectionPool:
+    def forget(self, http_client: TgoHttpClient) -> None:
+        """A released client has been closed."""
+        with self._lock:
+            self._released.discard(http_client)
+
+    def pool(self, client: TgoHttpClient, http2: bool | None, tls_options: dict[str, object]) -> ConnectionPool:
         """Return the connections that clients with these options share.
 
+        :param client: who is going to use them.
         :raises ClientClosedError: the manager has been closed.
         """
         key = http2, tuple(sorted((name, repr(value)) for name, value in tls_options.items()))
@@ -73,6 +88,7 @@ class TgoHttpClientManager:
                 raise ClientClosedError("the client manager is closed")
             if self._socket_manager is None:
                 self._socket_manager = TgoClientSocketManager(workers=self._workers)
+            self._clients.add(client)
             pool = self._pools.get(key)
             if pool is None:
                 pool = self._pools[key] = ConnectionPool(
@@ -95,11 +111,14 @@ class TgoHttpClientManager:
             self._closed = True
             released, self._released = self._released, set()
             pools, self._pools = self._pools, {}
+            clients = list(self._clients)
             socket_manager, self._socket_manager = self._socket_manager, None
         for client in released:
             client.close()
         for pool in pools.values():
             pool.close()
+        for client in clients:
+            client.end_calls()
         if socket_manager is not None:
             socket_manager.close()
 
@@ -109,6 +128,13 @@ class TgoHttpClientManager:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+
+def _after_fork_in_child() -> None:
+    for manager in list(_managers):
+        manager._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 #: The manager that programs use which don't make their own. Delphi: Grijjy.Http.HttpClientManager
 HttpClientManager = TgoHttpClientManager()

@@ -1,31 +1,30 @@
-"""The connections of one pool to one origin: who may use which, who waits, and when another one is opened.
+"""The way of a request to a connection, in the calling thread or in a worker's.
 
-An origin is scheme, host and port (RFC 9110 section 4.3.1). All methods may be called from any thread unless they
-say otherwise; nothing of the user's runs while the lock is held.
+An origin is scheme, host and port (RFC 9110 section 4.3.1).
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 
-from socketpool import ManagerClosedError
+from socketpool import ConnectionTimeoutError
 
-from .errors import ClientClosedError, HttpClientError, PoolTimeoutError
-from .failures import aborted, connect_failure
+from .connections import OriginConnections, OriginRetiredError
+from .errors import PHASE_CONNECT, ClientClosedError, HttpClientError
+from .failures import aborted, connect_failure, deadline_passed
 from .http1_connection import Http1Connection
+from .waiting import CLOSED, ROOM, SHARED, Waiter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from socketpool import TgoSocketConnection, TSocketPoolWorker
 
+    from .connections import HttpConnection
     from .exchange import Exchange
-    from .http2_connection import Http2Connection
-    from .pool import ConnectionPool
-    from .uri import TgoURI
-
-    HttpConnection = Http1Connection | Http2Connection
+    from .request import Request
 
 #: What TLS may be asked to negotiate, by the client's ``http2`` setting.
 ALPN_PROTOCOLS: dict[bool | None, tuple[bytes, ...]] = {
@@ -35,174 +34,140 @@ ALPN_PROTOCOLS: dict[bool | None, tuple[bytes, ...]] = {
 }
 
 
-class Waiter:
-    """Somebody who waits for a connection, in the order of arrival.
+class Origin(OriginConnections):
+    """The connections to one origin, and those who use them. All methods may be called from any thread."""
 
-    :param exchange: what the connection is for.
-    :param worker: where a non-blocking exchange goes on; ``None`` for a thread that waits.
-    """
+    __slots__ = ()
 
-    __slots__ = ("connection", "exchange", "lock", "worker")
+    # Blocking
 
-    def __init__(self, exchange: Exchange, worker: TSocketPoolWorker | None) -> None:
-        self.exchange = exchange
-        self.worker = worker
-        self.connection: HttpConnection | None = None
-        self.lock = threading.Lock()
-        self.lock.acquire()
-
-
-class Origin:
-    """The connections to one origin.
-
-    :param pool: the pool that this belongs to.
-    :param uri: any URL of the origin.
-    """
-
-    __slots__ = (
-        "_closed", "_connections", "_http2", "_idle", "_lock", "_negotiated", "_opening", "_waiting", "host", "pool",
-        "port", "tls",
-    )  # fmt: skip
-
-    def __init__(self, pool: ConnectionPool, uri: TgoURI) -> None:
-        self.pool = pool
-        self.host = uri.connect_host
-        self.port = uri.port
-        self.tls = uri.scheme == "https"
-        self._lock = threading.Lock()
-        self._closed = False
-        self._connections: set[HttpConnection] = set()
-        self._opening: set[TgoSocketConnection] = set()
-        self._idle: list[Http1Connection] = []
-        self._http2: Http2Connection | None = None
-        self._waiting: deque[Waiter] = deque()
-        #: What the peer speaks: ``True`` HTTP/2, ``False`` HTTP/1.1, ``None`` not known yet.
-        self._negotiated: bool | None = pool.http2 if pool.http2 is not None or self.tls else False
-
-    # Taking a connection
-
-    def run(self, exchange: Exchange, fresh: bool = False) -> None:
+    def run(self, exchange: Exchange) -> None:
         """Carry an exchange out in the calling thread, until it is satisfied.
 
-        :param fresh: don't use an idle connection: one has just proved stale.
         :raises HttpClientError: it failed.
         """
-        connection = self._take(fresh)
-        if connection is None:
-            connection = self._open_or_wait(exchange, fresh)
-        connection.run(exchange)
-        if exchange.done:
-            self.finished(connection)
+        try:
+            connection = self._take(exchange) or self._acquire(exchange)
+            connection.run(exchange)
+            if exchange.done:
+                self.finished(connection)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._interrupted(exchange)
+            raise
 
     def finished(self, connection: HttpConnection) -> None:
         """A caller has read the response to its end; keep the connection if it is good for another."""
         if type(connection) is Http1Connection:
+            connection.exchange = None
             if connection.reusable:
                 self.give_back(connection)
             else:
-                self.forget(connection)
-                connection.connection.abort()
+                self._drop(connection)
 
-    def _take(self, fresh: bool) -> HttpConnection | None:
+    def _interrupted(self, exchange: Exchange) -> None:
+        """KeyboardInterrupt and the like: end the connection that the exchange had, unless others have it by now."""
+        connection = exchange.connection
+        if type(connection) is Http1Connection and connection.exchange in (None, exchange):
+            with self._lock:
+                lost = connection in self._connections and connection not in self._idle
+            if lost:
+                self._drop(connection)
+
+    def _take(self, exchange: Exchange) -> HttpConnection | None:
         """Return a connection that can be used at once by the calling thread, if there is one."""
         http2 = self._http2
         if http2 is not None and http2.accepts_streams:
             return http2
         idle = self._idle
-        while idle and not fresh and not self._waiting:
+        while idle and not exchange.fresh:
             try:
-                candidate = idle.pop()
+                candidate = exchange.connection = idle.pop()
             except IndexError:
                 break  # another thread took it
-            connection = candidate.connection
-            if connection.attached:
-                if not connection.detach():
-                    continue
-                connection.stop_callbacks()
-            stream = connection.stream
-            if stream is not None and stream.is_quiet():
+            if candidate.take():
                 return candidate
+            exchange.connection = None
             self._drop(candidate)
         return None
 
-    def _open_or_wait(self, exchange: Exchange, fresh: bool) -> HttpConnection:
-        request = exchange.request
+    def _acquire(self, exchange: Exchange) -> HttpConnection:
+        """Open a connection, or wait for one that others have."""
+        try:
+            while True:
+                grant = self._ask(exchange, None) or self._wait(exchange)
+                if grant is ROOM:
+                    return self._open(exchange)
+                if grant is CLOSED:
+                    raise aborted().locate(url=exchange.request.uri.to_string())
+                if grant is SHARED:
+                    http2 = self._http2
+                    if http2 is not None and http2.accepts_streams:
+                        return http2
+                elif isinstance(grant, Http1Connection):
+                    exchange.connection = grant
+                    if not exchange.fresh and grant.take():
+                        return grant
+                    exchange.connection = None
+                    if self._replace(grant, exchange):
+                        return self._open(exchange)
+        except BaseException:
+            self._leave(exchange)
+            raise
+
+    def _wait(self, exchange: Exchange) -> Http1Connection | str:
+        """Sleep until something is granted.
+
+        :raises HttpTimeoutError: that took too long.
+        """
+        waiter: Waiter = exchange.waiter
         while True:
-            waiter = None
+            waiter.sleep(waiter.due(self._granted_at) - time.monotonic())
             with self._lock:
-                self._check_open()
-                if self._may_open():
-                    connection = self._new_connection()
-                else:
-                    waiter = Waiter(exchange, None)
-                    self._waiting.append(waiter)
-            if waiter is None:
-                return self._open(connection, exchange)
-            limit = request.connect_timeout
-            if request.deadline:
-                limit = min(limit, max(0.0, request.deadline - time.monotonic()))
-            try:
-                granted = waiter.lock.acquire(timeout=limit)
-            except BaseException:
-                unused = self._give_up(waiter)
-                if type(unused) is Http1Connection:
-                    self.give_back(unused)
-                raise
-            if not granted and self._give_up(waiter) is None:
-                raise PoolTimeoutError(
-                    f"no connection became free within {limit:g} s", url=request.uri.to_string()
-                )
-            taken = waiter.connection or self._take(fresh)
-            if taken is not None:
-                return taken
+                if waiter.grant is not None:
+                    exchange.waiter = None
+                    return waiter.grant
+                late = time.monotonic() >= waiter.due(self._granted_at)
+            if late:
+                raise waiter.given_up()
 
-    def _give_up(self, waiter: Waiter) -> HttpConnection | None:
-        """Stop waiting; return the connection that was granted in the same moment, if one was."""
-        with self._lock:
-            try:
-                self._waiting.remove(waiter)
-            except ValueError:
-                return waiter.connection
-        return None
-
-    def _may_open(self) -> bool:
-        # While it isn't known whether the peer speaks HTTP/2, one connection finds out for everybody.
-        if self._opening and self._negotiated is not False:
-            return False
-        return len(self._connections) + len(self._opening) < self.pool.max_connections_per_origin
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClientClosedError("the client is closed")
-
-    def _new_connection(self) -> TgoSocketConnection:
-        try:
-            connection = self.pool.socket_manager.request(self.host, self.port, ssl=self.tls)
-        except ManagerClosedError as error:
-            raise ClientClosedError("the client is closed") from error
-        if self.tls:
-            connection.tls_context = self.pool.tls_context()
-            connection.alpn = self.pool.http2 is True
-        self._opening.add(connection)
-        return connection
-
-    def _open(self, connection: TgoSocketConnection, exchange: Exchange) -> HttpConnection:
-        """Connect in the calling thread."""
+    def _open(self, exchange: Exchange) -> HttpConnection:
+        """Connect in the calling thread, which has room to."""
         request = exchange.request
+        connection: TgoSocketConnection | None = None
         timeout = request.connect_timeout
-        if request.deadline:
-            timeout = min(timeout, max(0.0, request.deadline - time.monotonic()))
         try:
+            timeout = _connect_limit(request)
+            connection = self._new_connection(exchange)
             connection.open(use_nagle=False, timeout=timeout)
-            return self._opened(connection)
+            return self._opened(connection, exchange)
         except BaseException as error:
-            connection.abort()
-            self._not_opened(connection)
+            if connection is not None:
+                connection.abort()
             if not isinstance(error, Exception):
                 raise
-            raise connect_failure(aborted() if self._closed else error, request) from error
+            raise self._connect_failure(error, request, timeout) from error
 
-    def _opened(self, connection: TgoSocketConnection) -> HttpConnection:
+    # Opening
+
+    def _new_connection(self, exchange: Exchange) -> TgoSocketConnection:
+        """Return a connection to be opened for an exchange, which has room for it.
+
+        :raises HttpClientError: the client is closed.
+        :raises OSError: TLS can't be used as the options say.
+        """
+        context = self.pool.tls_context() if self.tls else None
+        connection = self.pool.socket_manager.request(self.host, self.port, ssl=self.tls)
+        if context is not None:
+            connection.tls_context = context
+            connection.alpn = self.pool.http2 is True
+        with self._lock:
+            if self._closed:
+                raise aborted()
+            self._opening[exchange] = connection
+        return connection
+
+    def _opened(self, connection: TgoSocketConnection, exchange: Exchange) -> HttpConnection:
         """A connection is there: find out what it speaks, and let the others know."""
         stream = connection.stream
         engine = None if stream is None else stream.engine
@@ -215,102 +180,32 @@ class Origin:
         else:
             opened = Http1Connection(self, connection, self.pool.limits)
         with self._lock:
-            self._opening.discard(connection)
-            self._negotiated = is_http2
             closed = self._closed
             if not closed:
+                self._opening.pop(exchange, None)
                 self._connections.add(opened)
+                self._negotiated = is_http2
                 if is_http2:
                     self._http2 = opened  # type: ignore[assignment]
-            if is_http2:
-                wakened = list(self._waiting)
-                self._waiting.clear()
-            else:
-                wakened = self._next_waiters()
+                    granted = list(self._waiting)
+                    self._waiting.clear()
+                    for waiter in granted:
+                        waiter.grant = SHARED
+                else:
+                    granted = self._grant_room()
         if closed:
             opened.close()
             raise aborted()
-        self._wake(wakened)
+        exchange.connection = opened
+        self._tell(granted)
         return opened
 
-    def _not_opened(self, connection: TgoSocketConnection) -> None:
-        with self._lock:
-            self._opening.discard(connection)
-            wakened = self._next_waiters()
-        self._wake(wakened)
-
-    def _next_waiters(self) -> list[Waiter]:
-        """Take from the queue those for whom there is room now. Called with the lock held."""
-        room = self.pool.max_connections_per_origin - len(self._connections) - len(self._opening)
-        if self._negotiated is not False:
-            room = min(room, 1)
-        wakened = []
-        while self._waiting and room > 0:
-            wakened.append(self._waiting.popleft())
-            room -= 1
-        return wakened
-
-    def _wake(self, waiters: list[Waiter]) -> None:
-        """Let waiters look again: they find a shared connection, or room to open one."""
-        for waiter in waiters:
-            if waiter.worker is None:
-                waiter.lock.release()
-            else:
-                self._call(waiter.worker, waiter.exchange)
-
-    # Giving a connection back
-
-    def give_back(self, connection: Http1Connection) -> None:
-        """Keep a connection for the next exchange, or hand it to who waits longest."""
-        connection.idle_since = time.monotonic()
-        if self._waiting:
-            with self._lock:
-                waiter = self._waiting.popleft() if self._waiting else None
-            if waiter is not None:
-                self._grant(waiter, connection)
-                return
-        if self._closed:
-            self._drop(connection)
-            return
-        self._idle.append(connection)
-        if not connection.connection.attached:
-            self.pool.watch_idle()
-        if self._closed:
-            self._close_idle()
-
-    def _grant(self, waiter: Waiter, connection: Http1Connection) -> None:
-        socket = connection.connection
-        if waiter.worker is None:
-            # Given from the worker that drove it, or from the thread that did.
-            if socket.attached:
-                if not socket.detach():
-                    self.forget(connection)
-                    self._wake([waiter])
-                    return
-                socket.stop_callbacks()
-            waiter.connection = connection
-            waiter.lock.release()
-        else:
-            self._start_on(connection, waiter.exchange, waiter.worker)
-
-    def forget(self, connection: HttpConnection) -> None:
-        """A connection has ended, or won't be used again."""
-        with self._lock:
-            self._connections.discard(connection)
-            if connection is self._http2:
-                self._http2 = None
-            elif connection in self._idle:
-                try:
-                    self._idle.remove(connection)  # type: ignore[arg-type]
-                except ValueError:
-                    pass
-            wakened = self._next_waiters() if self._waiting else []
-        if wakened:
-            self._wake(wakened)
-
-    def _drop(self, connection: Http1Connection) -> None:
-        self.forget(connection)
-        connection.connection.abort()
+    def _connect_failure(self, error: BaseException, request: Request, timeout: float) -> HttpClientError:
+        if self._closed and not isinstance(error, ClientClosedError):
+            error = aborted()
+        elif isinstance(error, ConnectionTimeoutError) and timeout < request.connect_timeout:
+            error = deadline_passed(PHASE_CONNECT)
+        return connect_failure(error, request)
 
     # Non-blocking
 
@@ -318,31 +213,152 @@ class Origin:
         """Carry an exchange out by a worker; ``exchange.on_done`` tells when it has ended."""
         try:
             worker = self.pool.socket_manager.choose_worker()
-        except ManagerClosedError:
-            self._fail(exchange, ClientClosedError("the client is closed"))
+        except OSError as error:
+            self._fail(exchange, self._connect_failure(error, exchange.request, 0.0))
             return
-        self._call(worker, exchange)
+        if worker.is_current:
+            self._start(worker, exchange)
+        else:
+            self._call(worker, exchange, self._start, worker, exchange)
 
-    def _call(self, worker: TSocketPoolWorker, exchange: Exchange) -> None:
+    def _call(self, worker: TSocketPoolWorker, exchange: Exchange, call: Callable[..., object], *args: Any) -> None:
+        """Have something done for an exchange in the worker's thread."""
         try:
-            if worker.is_current:
-                self._start(worker, exchange)
-            else:
-                worker.call_soon(self._start, worker, exchange)
+            worker.call_soon(call, *args)
         except RuntimeError:
+            self._leave(exchange)
             self._fail(exchange, aborted())
+
+    @staticmethod
+    def _fail(exchange: Exchange, error: HttpClientError) -> None:
+        exchange.on_failure(error.locate(url=exchange.request.uri.to_string()))
+        exchange.finish()
+
+    def _start(self, worker: TSocketPoolWorker, exchange: Exchange) -> None:
+        """Find a connection for a non-blocking exchange. In the worker's thread."""
+        while not exchange.done:
+            http2 = self._http2
+            if http2 is not None and http2.accepts_streams:
+                http2.start(exchange, worker)
+                return
+            try:
+                grant = (None if exchange.fresh else self._pop_idle()) or self._ask(exchange, worker)
+            except OriginRetiredError:
+                self._start_elsewhere(exchange)
+                return
+            except HttpClientError as error:
+                self._fail(exchange, error)
+                return
+            if grant is None:
+                self._watch_waiting(worker, exchange.waiter.due(self._granted_at))
+                return
+            if grant is ROOM:
+                self._connect(exchange)
+                return
+            if isinstance(grant, Http1Connection):
+                stream = grant.connection.stream
+                # An attached one is watched: had it ended, it would not be here.
+                if not exchange.fresh and stream is not None and (grant.connection.attached or stream.is_quiet()):
+                    self._start_on(grant, exchange, worker)
+                    return
+                if self._replace(grant, exchange):
+                    self._connect(exchange)
+                    return
+
+    def _start_elsewhere(self, exchange: Exchange) -> None:
+        try:
+            self.pool.submit_again(exchange)
+        except HttpClientError as error:
+            self._fail(exchange, error)
+
+    def _granted(self, waiter: Waiter) -> None:
+        """A waiter has been granted something that isn't a connection of its own. In its worker's thread."""
+        exchange, worker = waiter.exchange, waiter.worker
+        assert worker is not None
+        exchange.waiter = None
+        if waiter.grant is SHARED:
+            self._start(worker, exchange)
+        elif exchange.done:  # given up meanwhile
+            self._leave(exchange)
+        else:
+            self._connect(exchange)
+
+    def _start_on(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
+        """Start an exchange on a connection, in the thread of the worker that serves it."""
+        socket = connection.connection
+        try:
+            if not socket.attached:
+                connection.attach(worker)
+            serving = socket.worker or worker
+            if serving.is_current:
+                connection.start(exchange)
+            else:
+                serving.call_soon(connection.start, exchange)
+        except (OSError, RuntimeError) as error:
+            self._drop(connection)
+            self._fail(exchange, self._connect_failure(error, exchange.request, 0.0))
+
+    def _connect(self, exchange: Exchange) -> None:
+        """Connect by a worker; the exchange has room to."""
+        request = exchange.request
+        timeout = request.connect_timeout
+        try:
+            timeout = _connect_limit(request)
+            connection = self._new_connection(exchange)
+            connection.on_connected = lambda: self._connected(connection, exchange)
+            connection.on_disconnected = lambda: self._not_connected(connection, exchange, timeout)
+            connection.connect(use_nagle=False, timeout=timeout)
+        except Exception as error:
+            self._leave(exchange)
+            self._fail(exchange, self._connect_failure(error, request, timeout))
+
+    def _connected(self, connection: TgoSocketConnection, exchange: Exchange) -> None:
+        connection.on_connected = connection.on_disconnected = None
+        try:
+            opened = self._opened(connection, exchange)
+        except Exception as error:
+            connection.stop_callbacks()
+            connection.abort()
+            self._leave(exchange)
+            self._fail(exchange, self._connect_failure(error, exchange.request, 0.0))
+            return
+        exchange.connection = None
+        serving = connection.worker
+        assert serving is not None
+        if isinstance(opened, Http1Connection):
+            opened.start(exchange)
+        else:
+            opened.start(exchange, serving)
+
+    def _not_connected(self, connection: TgoSocketConnection, exchange: Exchange, timeout: float) -> None:
+        connection.stop_callbacks()
+        self._leave(exchange)
+        error = connection.error or ConnectionError("the connection was closed")
+        self._fail(exchange, self._connect_failure(error, exchange.request, timeout))
+
+    def _tell(self, waiters: list[Waiter]) -> None:
+        """Let those know whom something has been granted to."""
+        for waiter in waiters:
+            if waiter.worker is None:
+                waiter.wake()
+            else:
+                # Never at once: who fails at once would tell the next, and so on.
+                self._call(waiter.worker, waiter.exchange, self._granted, waiter)
 
     def withdraw(self, exchange: Exchange, error: HttpClientError) -> None:
         """Give up a non-blocking exchange that has no connection yet, from any thread."""
+        worker = None
         with self._lock:
-            for waiter in self._waiting:
-                if waiter.exchange is exchange:
-                    self._waiting.remove(waiter)
-                    break
+            waiter = exchange.waiter
+            if waiter is not None and waiter.grant is None and waiter in self._waiting:
+                self._waiting.remove(waiter)
+                exchange.waiter = None
+                worker = waiter.worker
         try:
-            self.pool.socket_manager.choose_worker().call_soon(self._withdrawn, exchange, error)
+            worker = worker or self.pool.socket_manager.choose_worker()
+            worker.call_soon(self._withdrawn, exchange, error)
         except (OSError, RuntimeError):
-            pass  # closed, which has ended the exchange
+            self._fail(exchange, error)
 
     def _withdrawn(self, exchange: Exchange, error: HttpClientError) -> None:
         # If a connection has been found meanwhile, that one is told instead.
@@ -351,142 +367,42 @@ class Origin:
         elif not exchange.done:
             self._fail(exchange, error)
 
-    @staticmethod
-    def _fail(exchange: Exchange, error: HttpClientError) -> None:
-        exchange.on_failure(error.locate(url=exchange.request.uri.to_string()))
-        if exchange.on_done is not None:
-            exchange.on_done(exchange)
-
-    def _start(self, worker: TSocketPoolWorker, exchange: Exchange) -> None:
-        """Find a connection for a non-blocking exchange. In the worker's thread."""
-        http2 = self._http2
-        if http2 is not None and http2.accepts_streams:
-            http2.start(exchange, worker)
+    def _watch_waiting(self, worker: TSocketPoolWorker, due: float) -> None:
+        """Set the one timer of the non-blocking waiters, unless it goes off early enough. In a worker's thread."""
+        timer = self._wait_timer
+        if timer is not None and timer.when <= due:
             return
-        idle = self._idle
-        while idle:
-            try:
-                candidate = idle.pop()
-            except IndexError:
-                break
-            stream = candidate.connection.stream
-            # An attached one is watched: had it ended, it would not be here.
-            if stream is not None and (candidate.connection.attached or stream.is_quiet()):
-                self._start_on(candidate, exchange, worker)
-                return
-            self._drop(candidate)
+
+        def look() -> None:
+            if self._wait_timer is timer:  # and not one that was set to an earlier time since
+                self._wait_timer = None
+                self._expire_waiting(worker)
+
+        timer = self._wait_timer = worker.call_at(due, look)
+
+    def _expire_waiting(self, worker: TSocketPoolWorker) -> None:
+        """End the non-blocking exchanges that have waited too long."""
+        now = time.monotonic()
+        late = []
+        due = 0.0
         with self._lock:
-            if self._closed:
-                connection = None
-            elif self._may_open():
-                connection = self._new_connection()
-            else:
-                self._waiting.append(Waiter(exchange, worker))
-                return
-        if connection is None:
-            self._fail(exchange, ClientClosedError("the client is closed"))
-            return
-        self._connect(connection, exchange, worker)
-
-    def _start_on(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
-        """Start an exchange on a connection, in the thread of the worker that serves it."""
-        socket = connection.connection
-        try:
-            if not socket.attached:
-                socket.attach(worker)
-            serving = socket.worker
-            if serving is not None and serving.is_current:
-                connection.start(exchange)
-            elif serving is not None:
-                serving.call_soon(connection.start, exchange)
-        except (OSError, RuntimeError) as error:
-            self._drop(connection)
-            self._fail(exchange, connect_failure(error, exchange.request))
-
-    def _connect(self, connection: TgoSocketConnection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
-        request = exchange.request
-
-        def connected() -> None:
-            connection.on_connected = connection.on_disconnected = None
-            try:
-                opened = self._opened(connection)
-            except Exception as error:
-                connection.abort()
-                self._fail(exchange, connect_failure(error, request))
-                return
-            serving = connection.worker
-            assert serving is not None
-            opened.start(exchange) if type(opened) is Http1Connection else opened.start(exchange, serving)
-
-        def failed() -> None:
-            self._not_opened(connection)
-            error = connection.error or ConnectionError("the connection was closed")
-            self._fail(exchange, connect_failure(aborted() if self._closed else error, request))
-
-        connection.on_connected = connected
-        connection.on_disconnected = failed
-        timeout = request.connect_timeout
-        if request.deadline:
-            timeout = min(timeout, max(0.0, request.deadline - time.monotonic()))
-        try:
-            connection.connect(use_nagle=False, timeout=timeout)
-        except OSError as error:
-            self._not_opened(connection)
-            self._fail(exchange, connect_failure(error, request))
-
-    # Idle connections, and the end
-
-    def watch(self, worker: TSocketPoolWorker, now: float, settled: float, expiry: float) -> float:
-        """Let the worker watch connections that have been idle for a while, and close those idle for too long.
-
-        :param settled: seconds after which an idle connection is worth registering with the worker.
-        :param expiry: seconds after which it is closed.
-        :return: in how many seconds to look again; 0 if nothing here is idle.
-
-        Only in the worker's thread.
-        """
-        again = 0.0
-        expired = []
-        with self._lock:
-            for connection in list(self._idle):
-                age = now - connection.idle_since
-                if age >= expiry:
-                    try:
-                        self._idle.remove(connection)
-                    except ValueError:
-                        continue
-                    expired.append(connection)
+            for waiter in list(self._waiting):
+                if waiter.worker is None:
                     continue
-                wait = expiry - age
-                if not connection.connection.attached:
-                    if age >= settled:
-                        try:
-                            self._idle.remove(connection)
-                        except ValueError:
-                            continue
-                        if not connection.watch_idle(worker):
-                            expired.append(connection)
-                            continue
-                        self._idle.insert(0, connection)
-                    else:
-                        wait = settled - age
-                again = min(again, wait) if again else wait
-            http2 = self._http2
-        for connection in expired:
-            self._drop(connection)
-        if http2 is not None:
-            wait = http2.watch_idle(worker, now, settled, expiry)
-            if wait:
-                again = min(again, wait) if again else wait
-        return again
+                limit = waiter.due(self._granted_at)
+                if limit <= now:
+                    self._waiting.remove(waiter)
+                    waiter.exchange.waiter = None
+                    late.append(waiter)
+                else:
+                    due = min(due, limit) if due else limit
+        for waiter in late:
+            assert waiter.worker is not None
+            self._call(waiter.worker, waiter.exchange, self._fail, waiter.exchange, waiter.given_up())
+        if due:
+            self._watch_waiting(worker, due)
 
-    def _close_idle(self) -> None:
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return
-            self._drop(connection)
+    # The end
 
     def close(self) -> None:
         """End everything: idle connections at once, exchanges under way and waiting ones with an error."""
@@ -494,25 +410,31 @@ class Origin:
             self._closed = True
             waiting = list(self._waiting)
             self._waiting.clear()
-            opening = list(self._opening)
+            for waiter in waiting:
+                waiter.grant = CLOSED
+            opening = list(self._opening.values())
+            connections = list(self._connections)
         self._close_idle()
         for waiter in waiting:
             if waiter.worker is None:
-                waiter.lock.release()
+                waiter.wake()
             else:
                 self._fail(waiter.exchange, aborted())
         for connection in opening:
-            connection.end(ManagerClosedError("the client was closed"))
-        with self._lock:
-            connections = list(self._connections)
+            if connection is not None:
+                connection.end(aborted())
         for http in connections:
             http.close()
 
-    def abandon_after_fork(self) -> None:
-        """In a forked child: the connections are the parent's."""
-        self._lock = threading.Lock()
-        self._connections = set()
-        self._opening = set()
-        self._idle = []
-        self._http2 = None
-        self._waiting = deque()
+
+def _connect_limit(request: Request) -> float:
+    """Return how many seconds connecting may take.
+
+    :raises DeadlineError: the time is up.
+    """
+    if not request.deadline:
+        return request.connect_timeout
+    left = request.deadline - time.monotonic()
+    if left <= 0:
+        raise deadline_passed(PHASE_CONNECT)
+    return min(left, request.connect_timeout)

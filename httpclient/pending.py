@@ -1,17 +1,21 @@
 """A non-blocking call: it goes through as many attempts as it takes, and ends in exactly one result.
 
-Everything but :meth:`PendingCall.start` runs in a worker's thread.
+Attempts end in a worker's thread, and so does a call, as a rule. It may be given up from any thread, and is ended by
+whoever closes its client; whoever comes first to end it does.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import InvalidStateError
 
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange
-from .failures import aborted
+from .failures import EventFailedError, aborted
 from .flow import FOLLOWED, Flow
+from .future import HttpFuture
 from .messaging import TgoHttpResponseMessage, TMessageManager
 from .response import HttpResponse
 
@@ -21,26 +25,8 @@ if TYPE_CHECKING:
     from .pool import ConnectionPool
     from .request import Request
 
-
-class HttpFuture(Future["HttpResponse"]):
-    """The Future of a response. Cancelling it gives the request up, whether or not it has been sent."""
-
-    def __init__(self, call: PendingCall) -> None:
-        super().__init__()
-        self._call: PendingCall | None = call
-
-    def cancel(self) -> bool:
-        """Give the request up. ``False`` if it has its result already."""
-        if not super().cancel():
-            return False
-        call = self._call
-        if call is not None:
-            call.abort()
-        return True
-
-    def forget_call(self) -> None:
-        """The call has ended."""
-        self._call = None
+#: Guards, for all calls, the moment in which one ends.
+_ending = threading.Lock()
 
 
 class PendingCall:
@@ -51,7 +37,7 @@ class PendingCall:
     :param request: the first request.
     """
 
-    __slots__ = ("_client", "_ended", "_exchange", "_flow", "_pool", "_started", "future")
+    __slots__ = ("_client", "_ended", "_exchange", "_flow", "_given_up", "_pool", "_started", "future")
 
     def __init__(self, client: TgoHttpClient, pool: ConnectionPool, request: Request) -> None:
         self._client = client
@@ -60,88 +46,138 @@ class PendingCall:
         self._started = time.monotonic()
         self._exchange: Exchange | None = None
         self._ended = False
-        self.future = HttpFuture(self)
+        self._given_up = False
+        self.future = HttpFuture(self.abort)
 
     def start(self) -> None:
         """Begin. In the calling thread."""
-        self._client.call_started(self)
+        client = self._client
+        client.call_started(self)
         try:
             self._attempt()
         except BaseException:
-            self._client._running.discard(self)
+            client.call_ended(self)
+            self._forget()
             raise
+        if client.closed:  # in this moment, so that it may not have known of this call
+            self.end(aborted())
 
     def _attempt(self) -> None:
-        client = self._client
-        request = self._flow.request
+        client, flow = self._client, self._flow
         exchange: Exchange
         if client.on_recv is None:
-            exchange = Exchange(request, self._done)
+            exchange = Exchange(flow.request, self._done)
         else:
-            exchange = IncrementalExchange(request, client._received, self._done)
+            exchange = IncrementalExchange(flow.request, client._received, self._done)
+        exchange.fresh = flow.fresh
         if client.on_sent is not None or client.on_informational is not None:
             client._connect_events(exchange)
         self._exchange = client._current = exchange
         self._pool.submit(exchange)
+        if self._given_up:  # while there was no exchange to give up
+            self._withdraw(exchange)
 
     def _done(self, exchange: Exchange) -> None:
         """An attempt has ended."""
         if self._ended or exchange is not self._exchange:
             return
         try:
-            if exchange.error is not None:
-                if self._flow.retry(exchange, exchange.error):
-                    self._attempt()
-                    return
-                self._finish(exchange, None, exchange.error)
-                return
-            status = exchange.head.status  # type: ignore[union-attr]
-            if status in FOLLOWED and self._flow.follow(exchange, lambda: HttpResponse(exchange)) is not None:
+            if self._goes_on(exchange):
                 self._attempt()
                 return
+            if exchange.error is not None:
+                self._finish(None, exchange.error)
+                return
         except HttpClientError as error:
-            self._finish(exchange, None, error)
+            self._finish(None, error)
             return
-        except Exception as error:  # from the user's own events
-            failure = aborted(f"an event of the client failed: {error!r}")
-            failure.__cause__ = error
-            self._finish(exchange, None, failure)
+        except BaseException as error:  # from the user's own events; there is nobody else to take it
+            self._finish(None, EventFailedError(error))
             return
         response = HttpResponse(exchange)
         response.history = self._flow.history
         response.elapsed = time.monotonic() - self._started
-        self._finish(exchange, response, None)
+        self._finish(response, None)
 
-    def _finish(self, exchange: Exchange, response: HttpResponse | None, error: HttpClientError | None) -> None:
-        if self._ended:
+    def _goes_on(self, exchange: Exchange) -> bool:
+        """Whether another attempt follows."""
+        if self._given_up:
+            return False
+        if exchange.error is not None:
+            return self._flow.retry(exchange, exchange.error)
+        if exchange.head.status in FOLLOWED:  # type: ignore[union-attr]
+            if self._flow.follow(exchange, lambda: HttpResponse(exchange)) is not None:
+                return True
+            if isinstance(exchange, IncrementalExchange):
+                exchange.deliver_again()
+        return False
+
+    def _finish(self, response: HttpResponse | None, error: HttpClientError | None) -> None:
+        with _ending:
+            ended, self._ended = self._ended, True
+        if ended:
             return
-        self._ended = True
-        client = self._client
-        exchange.error = exchange.error or error
-        manager = TMessageManager.default_manager
-        if manager.has_subscribers(TgoHttpResponseMessage):
-            manager.send_message(client, TgoHttpResponseMessage.of(client, response, error))
+        client, exchange, future = self._client, self._exchange, self.future
+        if error is not None:
+            if isinstance(error.__cause__, EventFailedError):
+                error = error.__cause__
+            if exchange is not None:
+                exchange.error = error
+                exchange.done = True
+        client.call_finished(response)
         try:
-            if error is None:
-                self.future.set_result(response)  # type: ignore[arg-type]
-            else:
-                self.future.set_exception(error)
-        except InvalidStateError:
-            pass  # cancelled
-        client.call_ended(self, exchange, response)
-        # What refers to each other in a circle would wait for the garbage collector, which costs more than the call.
-        self._exchange = None
-        exchange.on_done = None
+            manager = TMessageManager.default_manager
+            if manager.has_subscribers(TgoHttpResponseMessage):
+                manager.send_message(client, TgoHttpResponseMessage.of(client, response, error))
+        finally:
+            try:
+                if error is None:
+                    future.set_result(response)  # type: ignore[arg-type]
+                else:
+                    future.set_exception(error)
+            except InvalidStateError:
+                # Cancelled; those who wait for several futures are told only now.
+                future.set_running_or_notify_cancel()
+            client.call_ended(self)
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of what refers to each other in a circle: it would wait for the garbage collector, which costs more
+        than the call.
+        """
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.on_done = None
         self.future.forget_call()
 
     def abort(self) -> None:
-        """Give the call up, from any thread."""
+        """Give the call up, from any thread; it ends in its worker's."""
+        self._given_up = True
         exchange = self._exchange
-        if self._ended or exchange is None:
-            return
+        if exchange is not None and not self._ended:
+            self._withdraw(exchange)
+
+    def end(self, error: HttpClientError) -> None:
+        """End the call at once, in the calling thread, whatever becomes of its exchange."""
+        self.abort()
+        exchange = self._exchange
+        if exchange is not None:
+            error.locate(url=exchange.request.uri.to_string())
+        self._finish(None, error)
+
+    def _withdraw(self, exchange: Exchange) -> None:
+        error = aborted("the request was given up")
         connection = exchange.connection
         if connection is not None:
-            connection.cancel(exchange, aborted("the request was given up"))
+            connection.cancel(exchange, error)
         else:
             # It still waits for a connection: end it, and let the connection go to the next.
-            self._pool.withdraw(exchange, aborted("the request was given up"))
+            self._pool.withdraw(exchange, error)
+
+
+def _after_fork_in_child() -> None:
+    global _ending
+    _ending = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -10,8 +10,10 @@ import threading
 import time
 import weakref
 
+from .connections import OriginRetiredError
 from .errors import ClientClosedError
 from .origin import ALPN_PROTOCOLS, Origin
+from .prepare import FOREVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +35,19 @@ KEEP_ALIVE_EXPIRY = 60.0
 #: How many connections one origin gets; more requests than that wait.
 MAX_CONNECTIONS_PER_ORIGIN = 100
 
+#: How many origins a pool remembers before it looks for those that nobody uses any more.
+_MANY_ORIGINS = 256
+
 _pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
+
+
+def check_limit(max_connections_per_origin: int) -> None:
+    """Refuse a limit that would let nobody through.
+
+    :raises ValueError: it does.
+    """
+    if max_connections_per_origin < 1:
+        raise ValueError(f"max_connections_per_origin must be at least 1, not {max_connections_per_origin}")
 
 
 class ConnectionPool:
@@ -42,11 +56,14 @@ class ConnectionPool:
     :param socket_manager: whose workers serve the connections.
     :param http2: ``True`` for HTTP/2 only, ``False`` for HTTP/1.1 only, ``None`` to negotiate.
     :param tls_options: keyword arguments for ``openssl_api.TlsContext``.
+    :param max_connections_per_origin: connections to one scheme, host and port; at least 1.
+    :param keep_alive_expiry: seconds after which an unused connection is closed.
     """
 
     __slots__ = (
-        "__weakref__", "_closed", "_lock", "_origins", "_timer", "_tls_context", "_tls_options", "_watcher", "_watching", "http2",
-        "keep_alive_expiry", "limits", "max_connections_per_origin", "socket_manager",
+        "__weakref__", "_closed", "_lock", "_origins", "_sweep_at", "_timer", "_tls_context", "_tls_options",
+        "_watcher", "_watching", "http2", "keep_alive_expiry", "limits", "max_connections_per_origin",
+        "socket_manager",
     )  # fmt: skip
 
     def __init__(
@@ -61,13 +78,14 @@ class ConnectionPool:
         self.socket_manager = socket_manager
         self.http2 = http2
         self.max_connections_per_origin = max_connections_per_origin
-        self.keep_alive_expiry = keep_alive_expiry
+        self.keep_alive_expiry = min(keep_alive_expiry, FOREVER)
         self.limits: Http1Limits | None = None
         self._tls_options = tls_options
         self._tls_context: TlsContext | None = None
         self._lock = threading.Lock()
         self._closed = False
         self._origins: dict[str, Origin] = {}
+        self._sweep_at = _MANY_ORIGINS
         self._watching = False
         self._watcher: TSocketPoolWorker | None = None
         self._timer: Timer | None = None
@@ -85,31 +103,59 @@ class ConnectionPool:
                     raise ClientClosedError("the client is closed")
                 origin = self._origins.get(uri.origin)
                 if origin is None:
+                    if len(self._origins) >= self._sweep_at:
+                        self._sweep()
                     origin = self._origins[uri.origin] = Origin(self, uri)
         return origin
 
-    def run(self, exchange: Exchange, fresh: bool = False) -> None:
+    def _sweep(self) -> None:
+        """Drop the origins that nobody uses: who visits a million hosts shouldn't keep a million objects."""
+        self._origins = {key: origin for key, origin in self._origins.items() if not origin.retire()}
+        self._sweep_at = max(_MANY_ORIGINS, 2 * len(self._origins))
+
+    def run(self, exchange: Exchange) -> None:
         """Carry an exchange out in the calling thread; see :meth:`Origin.run`."""
-        self.origin(exchange.request.uri).run(exchange, fresh)
+        while True:
+            try:
+                self.origin(exchange.request.uri).run(exchange)
+            except OriginRetiredError:
+                with self._lock:  # until the others of that sweep are gone too
+                    continue
+            return
 
     def submit(self, exchange: Exchange) -> None:
         """Carry an exchange out by a worker; see :meth:`Origin.submit`."""
         self.origin(exchange.request.uri).submit(exchange)
 
+    def submit_again(self, exchange: Exchange) -> None:
+        """Like :meth:`submit`, for an origin that was given an exchange in the moment in which it was retired."""
+        with self._lock:  # until the others of that sweep are gone too
+            pass
+        self.submit(exchange)
+
     def withdraw(self, exchange: Exchange, error: HttpClientError) -> None:
         """Give up a non-blocking exchange that has no connection yet; see :meth:`Origin.withdraw`."""
         origin = self._origins.get(exchange.request.uri.origin)
-        if origin is not None:
+        if origin is not None:  # or all has ended with the pool
             origin.withdraw(exchange, error)
 
     def tls_context(self) -> TlsContext:
-        """Return what every TLS connection of the pool shares, made when the first one needs it."""
+        """Return what every TLS connection of the pool shares, made when the first one needs it.
+
+        :raises ClientClosedError: the pool has been closed.
+        :raises openssl_api.TlsError: the options can't be used.
+        """
         context = self._tls_context
         if context is None:
             from openssl_api import TlsContext
 
-            context = TlsContext(alpn=ALPN_PROTOCOLS[self.http2], **self._tls_options)  # type: ignore[arg-type]
-            self._tls_context = context
+            with self._lock:
+                if self._closed:
+                    raise ClientClosedError("the client is closed")
+                context = self._tls_context
+                if context is None:
+                    context = TlsContext(alpn=ALPN_PROTOCOLS[self.http2], **self._tls_options)  # type: ignore[arg-type]
+                    self._tls_context = context
         return context
 
     # Idle connections
@@ -164,10 +210,10 @@ class ConnectionPool:
                 return
             self._closed = True
             origins = list(self._origins.values())
-            self._origins.clear()
+            self._origins = {}
+            context, self._tls_context = self._tls_context, None
         for origin in origins:
             origin.close()
-        context, self._tls_context = self._tls_context, None
         if context is not None:
             context.close()
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 
 from .body import make_body
-from .errors import InvalidUrlError
+from .errors import InvalidRequestError, InvalidUrlError
+from .headers import TgoHttpHeaders
 from .request import Request
 from .uri import parse
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from .uri import TgoURI
 
     HeaderInput = Mapping[str, str] | Iterable[tuple[str, str]]
+
+#: Seconds that stand for ever: some of what waits can't count to infinity.
+FOREVER = 1e9
 
 #: Methods that have a body as a rule, so that its absence is worth a word (RFC 9110 section 8.6).
 _METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
@@ -47,10 +51,54 @@ def http_uri(url: str) -> TgoURI:
 
 
 def _given_fields(headers: HeaderInput | None) -> list[tuple[str, str]]:
-    if headers is None:
+    return [] if headers is None else TgoHttpHeaders(headers).items()
+
+
+def _limit(seconds: float, name: str) -> float:
+    """Return a time limit that everybody can count.
+
+    :raises InvalidRequestError: it isn't one.
+    """
+    if not seconds >= 0:  # nor "not a number"
+        raise InvalidRequestError(f"{name} must not be negative: {seconds!r}")
+    return min(seconds, FOREVER)
+
+
+def _frame(given: list[tuple[str, str]], method: str, body: Body | None) -> list[tuple[str, str]]:
+    """Return the fields that say where the body ends (RFC 9112 section 6), where the given ones don't.
+
+    Given ones are followed, if that is possible: a server that believes other fields than are true would take the
+    rest of the body for the next request.
+
+    :raises InvalidRequestError: it isn't.
+    """
+    lengths = [value for name, value in given if name.lower() == "content-length"]
+    codings = [value for name, value in given if name.lower() == "transfer-encoding"]
+    if len(lengths) + len(codings) > 1:
+        raise InvalidRequestError("more than one Content-Length or Transfer-Encoding (RFC 9112 6.2)")
+    if codings:
+        if codings[0].strip().lower() != "chunked":
+            raise InvalidRequestError(f"a request body can be sent chunked, and not as {codings[0]!a}")
+        if body is None:
+            raise InvalidRequestError("a Transfer-Encoding is given, and no body")
+        body.length = None
         return []
-    items = headers.items() if hasattr(headers, "items") else headers
-    return [(str(name), str(value)) for name, value in items]
+    if lengths:
+        digits = lengths[0].strip()
+        if not (digits.isascii() and digits.isdigit()):
+            raise InvalidRequestError(f"the Content-Length is not a number: {lengths[0]!a}")
+        length = int(digits)
+        has = 0 if body is None else body.length
+        if has is not None and has != length:
+            raise InvalidRequestError(f"the Content-Length says {length} bytes, and the body has {has}")
+        if body is not None:
+            body.length = length
+        return []
+    if body is not None:
+        if body.length is None:
+            return [("Transfer-Encoding", "chunked")]
+        return [("Content-Length", str(body.length))]
+    return [("Content-Length", "0")] if method in _METHODS_WITH_BODY else []
 
 
 def make_fields(
@@ -59,6 +107,8 @@ def make_fields(
     """Return the header fields of a request: the call's, then the client's, then what the settings say.
 
     A field that is given by one of these is not taken from the next.
+
+    :raises InvalidRequestError: what is given contradicts itself.
     """
     given = _given_fields(headers)
     names = {name.lower() for name, _ in given}
@@ -68,7 +118,10 @@ def make_fields(
     names.update(name.lower() for name, _ in given)
 
     fields = []
-    if "host" not in names:
+    if "host" in names:
+        if sum(name.lower() == "host" for name, _ in given) > 1:
+            raise InvalidRequestError("more than one Host (RFC 9112 3.2)")
+    else:
         fields.append(("Host", uri.authority))  # RFC 9112 section 3.2: first, and with a port that isn't the default
 
     def add(name: str, value: str) -> None:
@@ -83,39 +136,32 @@ def make_fields(
     else:
         add("Authorization", settings.authorization)
     add("Range", settings.range)
-    cookies = settings._cookies
+    cookies = settings.cookies
     if cookies:
         add("Cookie", "; ".join(cookies))
     if body is not None:
         add("Content-Type", settings.content_type)
-        if "transfer-encoding" not in names and "content-length" not in names:
-            if body.length is None:
-                fields.append(("Transfer-Encoding", "chunked"))
-            else:
-                fields.append(("Content-Length", str(body.length)))
-    elif method in _METHODS_WITH_BODY:
-        add("Content-Length", "0")
+    fields += _frame(given, method, body)
     return fields + given
 
 
 class Preparer:
-    """Makes the requests of one client, and keeps what can be kept of those that come again and again.
+    """Makes the requests of one client, and keeps what can be kept of those that come again and again."""
 
-    :param settings: the client.
-    """
-
-    __slots__ = ("_kept", "_kept_version", "_settings")
+    __slots__ = ("_cookies", "_kept", "_version")
 
     #: How many different requests are kept.
     KEPT = 256
 
-    def __init__(self, settings: RequestSettings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._kept: dict[tuple[str, str], Request] = {}
-        self._kept_version = -1
+        # What the kept ones were made from. The list of cookies is handed out, so it may change without a word.
+        self._version = -1
+        self._cookies: list[str] = []
 
     def prepare(
         self,
+        settings: RequestSettings,
         method: str,
         url: str,
         connect_timeout: float,
@@ -126,12 +172,13 @@ class Preparer:
     ) -> Request:
         """Return the request for a call.
 
+        :param settings: the client's.
         :param timeout: seconds for everything together; 0 for no limit.
         :raises InvalidUrlError: the URL can't be used.
+        :raises InvalidRequestError: the method, a field or a limit can't be used.
         :raises BodyError: the body can't be sent.
         """
-        settings = self._settings
-        deadline = time.monotonic() + timeout if timeout else 0.0
+        deadline = time.monotonic() + _limit(timeout, "timeout") if timeout else 0.0
         if data is None:
             if settings.request_body:
                 data = settings.request_body
@@ -141,24 +188,40 @@ class Preparer:
             uri = http_uri(url)
             body = None if data is None else make_body(data)
             fields = make_fields(settings, method, uri, headers, body)
-            return Request(method, uri, fields, body, connect_timeout, recv_timeout, deadline)
+            return _request(method, uri, fields, body, connect_timeout, recv_timeout, deadline)
         version = settings.settings_version
-        if version != self._kept_version:
+        if version != self._version or settings.cookies != self._cookies:
             self._kept = {}
-            self._kept_version = version
+            self._cookies = list(settings.cookies)
+            self._version = version
         kept = self._kept.get((method, url))
         if kept is None:
             uri = http_uri(url)
-            kept = Request(
-                method, uri, make_fields(settings, method, uri, None, None), None, connect_timeout, recv_timeout, 0.0
-            )
+            fields = make_fields(settings, method, uri, None, None)
+            kept = _request(method, uri, fields, None, connect_timeout, recv_timeout, 0.0)
             if len(self._kept) >= self.KEPT:
                 self._kept.clear()
             self._kept[method, url] = kept
-        elif (
-            kept.recv_timeout == recv_timeout and kept.connect_timeout == connect_timeout and not deadline
-        ):
+        if kept.recv_timeout == recv_timeout and kept.connect_timeout == connect_timeout and not deadline:
             return kept  # a request without a body has no state of its own
-        return Request(
+        return _request(
             method, kept.uri, kept.fields, None, connect_timeout, recv_timeout, deadline, kept.http1_head()
-        )
+        )  # fmt: skip
+
+
+def _request(  # noqa: PLR0917
+    method: str,
+    uri: TgoURI,
+    fields: list[tuple[str, str]],
+    body: Body | None,
+    connect_timeout: float,
+    recv_timeout: float,
+    deadline: float,
+    head: bytes = b"",
+) -> Request:
+    connect_timeout = _limit(connect_timeout, "connect_timeout")
+    recv_timeout = _limit(recv_timeout, "recv_timeout")
+    request = Request(method, uri, fields, body, connect_timeout, recv_timeout, deadline, head)
+    # At once, so that what may not be sent is refused before a connection is made, and whatever that would speak.
+    request.http1_head()
+    return request

@@ -26,13 +26,16 @@ class Request:
     :param connect_timeout: seconds for lookup, TCP and TLS together.
     :param recv_timeout: seconds of silence after which the peer is given up.
     :param deadline: when everything must be over, in ``time.monotonic()`` seconds; 0 for no limit.
+    :param head: what :meth:`http1_head` returns, where that is known.
+
+    :ivar expects_continue: the body is only to be sent when the server asks for it (RFC 9110 section 10.1.1).
     """
 
     __slots__ = (
-        "body", "chunked", "connect_timeout", "deadline", "fields", "method", "recv_timeout", "uri", "_head",
+        "_head", "body", "connect_timeout", "deadline", "expects_continue", "fields", "method", "recv_timeout", "uri",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         method: str,
         uri: TgoURI,
@@ -51,6 +54,9 @@ class Request:
         self.recv_timeout = recv_timeout
         self.deadline = deadline
         self._head = head
+        self.expects_continue = body is not None and any(
+            name.lower() == "expect" and value.lower() == "100-continue" for name, value in fields
+        )
 
     @property
     def idempotent(self) -> bool:

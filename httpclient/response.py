@@ -7,13 +7,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from .exchange import Exchange
     from .head import ResponseHead
     from .headers import TgoHttpHeaders
     from .request import Request
+    from .streaming import StreamReader
 
 
 class HttpResponse:
@@ -30,8 +31,8 @@ class HttpResponse:
     """
 
     __slots__ = (
-        "_content", "_encoding", "_exchange", "_headers", "_head", "_peer", "_reader", "_request", "_text",
-        "elapsed", "history", "status_code",
+        "_content", "_encoding", "_exchange", "_head", "_headers", "_reader", "_request", "_text", "elapsed",
+        "history", "status_code",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, reader: StreamReader | None = None) -> None:
@@ -198,14 +199,30 @@ class HttpResponse:
         """Yield the body line by line, without line ends, decoded like :attr:`text`."""
         import codecs
 
-        decoder = codecs.getincrementaldecoder(self.encoding)(errors="replace")
-        rest = ""
-        for piece in self.iter_bytes():
-            rest += decoder.decode(piece)
-            *lines, rest = rest.split("\n")
-            for line in lines:
-                yield line.removesuffix("\r")
-        rest += decoder.decode(b"", final=True)
+        from .charset import _MARKS, find_codec
+
+        decoder = None
+        start = b""
+        parts: list[str] = []
+        for piece in _with_end(self.iter_bytes()):
+            if decoder is None:
+                # A byte order mark is up to four bytes long, and pieces may be shorter.
+                start += piece
+                if len(start) < 4 and piece:
+                    continue
+                mark, codec = next((item for item in _MARKS if start.startswith(item[0])), (b"", ""))
+                codec = codec or find_codec(self.encoding) or "utf-8"
+                decoder = codecs.getincrementaldecoder(codec)(errors="replace")
+                text = decoder.decode(start[len(mark) :], final=not piece)
+            else:
+                text = decoder.decode(piece, final=not piece)
+            parts.append(text)
+            if "\n" in text:
+                *lines, rest = "".join(parts).split("\n")
+                parts = [rest]
+                for line in lines:
+                    yield line.removesuffix("\r")
+        rest = "".join(parts)
         if rest:
             yield rest
 
@@ -224,36 +241,9 @@ class HttpResponse:
         return f"<HttpResponse [{self.status_code}]>"
 
 
-class StreamReader:
-    """Pulls a body piece by piece.
-
-    :param next_piece: returns the next bytes, ``b""`` at the end.
-    :param close: called once, at the end or when the rest is given up.
-    """
-
-    __slots__ = ("_close", "_next_piece", "_started")
-
-    def __init__(self, next_piece: Callable[[], bytes], close: Callable[[], object]) -> None:
-        self._next_piece: Callable[[], bytes] | None = next_piece
-        self._close = close
-        self._started = False
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield what arrives, to the end."""
-        if self._next_piece is None or self._started:
-            from .errors import BodyError
-
-            raise BodyError("the body of this response has been read or closed already")
-        self._started = True
-        while (next_piece := self._next_piece) is not None:
-            piece = next_piece()
-            if not piece:
-                self.close()
-                return
+def _with_end(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces that aren't empty, and then an empty one."""
+    for piece in pieces:
+        if piece:
             yield piece
-
-    def close(self) -> None:
-        """Give up the rest."""
-        if self._next_piece is not None:
-            self._next_piece = None
-            self._close()
+    yield b""

@@ -5,12 +5,17 @@ Each setting takes effect with the next request; requests under way keep what th
 
 from __future__ import annotations
 
+from itertools import count
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .headers import TgoHttpHeaders
 
 #: What a client calls itself where nothing else is said (RFC 9110 section 10.1.5).
 DEFAULT_USER_AGENT = "scalable-client-sockets/0.1.0"
+
+#: Of all clients, so that two threads that change settings at once can't make the same.
+_versions = count(1)
 
 
 class RequestSettings:
@@ -42,6 +47,10 @@ class RequestSettings:
         """Changes with every change of a setting."""
         return self._settings_version + self._request_headers.version
 
+    def _changed(self) -> None:
+        # Once the new value is there: what somebody makes meanwhile of the old one doesn't count as new.
+        self._settings_version = next(_versions)
+
     @property
     def request_headers(self) -> TgoHttpHeaders:
         """Header fields for every request; they win over the fields that other settings make.
@@ -56,14 +65,12 @@ class RequestSettings:
 
         Delphi: Grijjy.Http.TgoHttpClient.Cookies
         """
-        # What is handed out can be changed without a word.
-        self._settings_version += 1
         return self._cookies
 
     @cookies.setter
     def cookies(self, value: list[str]) -> None:
-        self._settings_version += 1
         self._cookies = list(value)
+        self._changed()
 
     @property
     def user_name(self) -> str:
@@ -72,8 +79,8 @@ class RequestSettings:
 
     @user_name.setter
     def user_name(self, value: str) -> None:
-        self._settings_version += 1
         self._user_name = value
+        self._changed()
 
     @property
     def password(self) -> str:
@@ -82,8 +89,8 @@ class RequestSettings:
 
     @password.setter
     def password(self, value: str) -> None:
-        self._settings_version += 1
         self._password = value
+        self._changed()
 
     @property
     def content_type(self) -> str:
@@ -92,8 +99,8 @@ class RequestSettings:
 
     @content_type.setter
     def content_type(self, value: str) -> None:
-        self._settings_version += 1
         self._content_type = value
+        self._changed()
 
     @property
     def user_agent(self) -> str:
@@ -102,8 +109,8 @@ class RequestSettings:
 
     @user_agent.setter
     def user_agent(self, value: str) -> None:
-        self._settings_version += 1
         self._user_agent = value
+        self._changed()
 
     @property
     def range(self) -> str:
@@ -112,8 +119,8 @@ class RequestSettings:
 
     @range.setter
     def range(self, value: str) -> None:
-        self._settings_version += 1
         self._range = value
+        self._changed()
 
     @property
     def authorization(self) -> str:
@@ -125,5 +132,5 @@ class RequestSettings:
 
     @authorization.setter
     def authorization(self, value: str) -> None:
-        self._settings_version += 1
         self._authorization = value
+        self._changed()

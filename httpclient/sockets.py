@@ -5,36 +5,54 @@ Delphi: the global _HttpClientSocketManager of Grijjy.Http (private there)
 
 from __future__ import annotations
 
+import _thread
 import os
+import sys
 import threading
 
 from socketpool import TgoClientSocketManager
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _lock = threading.Lock()
 _manager: TgoClientSocketManager | None = None
-_borrowers: set[int] = set()
+_borrowers = 0
 
 
-def borrow_socket_manager(borrower: object) -> TgoClientSocketManager:
+def borrow_socket_manager() -> TgoClientSocketManager:
     """Return the shared manager, made for the first borrower."""
-    global _manager
+    global _manager, _borrowers
     with _lock:
-        _borrowers.add(id(borrower))
         if _manager is None:
             _manager = TgoClientSocketManager()
+        _borrowers += 1
         return _manager
 
 
-def return_socket_manager(borrower: object) -> None:
-    """Say that a borrower needs the manager no more; after the last one it is closed."""
-    global _manager
+def return_socket_manager() -> None:
+    """Say that a borrower needs the manager no more, once for each; after the last one it is closed."""
+    global _manager, _borrowers
     manager = None
     with _lock:
-        _borrowers.discard(id(borrower))
+        _borrowers -= 1
         if not _borrowers:
             manager, _manager = _manager, None
     if manager is not None:
         manager.close()
+
+
+def call_elsewhere(call: Callable[[], object]) -> None:
+    """Make a call in a thread of its own: for what ``__del__`` has to do.
+
+    The garbage collector runs it in any thread, at any moment, whatever locks that thread holds.
+    """
+    if not sys.is_finalizing():  # at the end of the process, the socket pool ends everything
+        try:
+            _thread.start_new_thread(call, ())
+        except RuntimeError:
+            pass  # no threads any more: the process is about to end
 
 
 def _after_fork_in_child() -> None:

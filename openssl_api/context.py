@@ -167,6 +167,7 @@ class TlsContext:
                 SSL_CTX_set_keylog_callback(handle, self._keep)
         except BaseException:
             self.close()
+            ERR_clear_error()
             raise
 
     @property

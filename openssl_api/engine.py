@@ -19,7 +19,7 @@ No Delphi origin as a class; it is the part of ``TgoOpenSSL`` below its events.
 
 from __future__ import annotations
 
-from ctypes import ArgumentError, addressof, byref, c_uint, c_void_p, create_string_buffer, string_at
+from ctypes import ArgumentError, c_void_p
 
 from linuxapi._libc import get_errno
 from linuxapi.binding import bind_untyped
@@ -36,7 +36,7 @@ from ._failures import (
     transport_error,
 )
 from ._library import libcrypto, libssl
-from ._names import peer_name
+from ._peer import certificate_of, has_certificate, selected_protocol, set_server
 from ._sessions import owners, raised
 from .api import (
     BIO_NOCLOSE,
@@ -50,26 +50,19 @@ from .api import (
     BIO_new_socket,
     BIO_s_mem,
     SSL_free,
-    SSL_get0_alpn_selected,
-    SSL_get_peer_certificate,
     SSL_set_bio,
     SSL_set_connect_state,
-    SSL_set_tlsext_host_name,
     SSL_shutdown,
-    X509_free,
 )
 from .client_api import (
     BIO_C_SET_BUF_MEM_EOF_RETURN,
     SSL_RECEIVED_SHUTDOWN,
     SSL_SENT_SHUTDOWN,
-    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
     X509_V_OK,
     BIO_ctrl_pending,
     ERR_clear_error,
     SSL_CIPHER_get_name,
     SSL_do_handshake,
-    SSL_get0_param,
     SSL_get_current_cipher,
     SSL_get_verify_result,
     SSL_get_version,
@@ -78,13 +71,9 @@ from .client_api import (
     SSL_set_alpn_protos,
     SSL_set_session,
     SSL_set_shutdown,
-    X509_VERIFY_PARAM_set1_host,
-    X509_VERIFY_PARAM_set1_ip_asc,
-    X509_VERIFY_PARAM_set_hostflags,
-    i2d_X509,
 )
 from .context import alpn_wire
-from .errors import TlsClosedError, TlsConfigurationError, TlsError, queued_errors, queued_reason
+from .errors import TlsClosedError, TlsError, queued_errors, queued_reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,8 +105,6 @@ _NONE: Any = object()
 #: The results of SSL_get_error that end a connection.
 _FAILURES = (SSL_ERROR_SSL, SSL_ERROR_SYSCALL)
 
-_FLAGS = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
-
 
 class TlsEngine:
     """One TLS client connection: verified, encrypted, and without any I/O but the reading that it is asked to do.
@@ -128,8 +115,8 @@ class TlsEngine:
     :param host: the server's name, or its IP address: what its certificate must be for, and what SNI asks for
         (a name only, RFC 6066 section 3).
     :param port: its port: together with *host*, the place whose sessions are resumed.
-    :param descriptor: a connected socket to read from; it stays the caller's. Without one (-1), ciphertext comes
-        through :meth:`feed`.
+    :param descriptor: a connected socket to read from, which stays the caller's, and must not block during the
+        handshake. Without one (-1), ciphertext comes through :meth:`feed`.
     :param alpn: the application protocols to offer, instead of the context's.
     :raises TlsConfigurationError: *host* is neither a name nor an address.
 
@@ -178,7 +165,7 @@ class TlsEngine:
         ssl = context.new_connection()
         self._handle = c_void_p(ssl)
         try:
-            where = (self._set_peer(ssl), port)
+            where = (set_server(ssl, host, verify=context.verify), port)
             self._set_bios(ssl, descriptor)
             SSL_set_connect_state(ssl)
             if alpn is not None:
@@ -191,24 +178,8 @@ class TlsEngine:
             owners[ssl] = context.sessions, where
         except BaseException:
             self.close()
+            ERR_clear_error()
             raise
-
-    def _set_peer(self, ssl: int) -> str:
-        """Say whom to ask for and whom to accept. Return the name in its one form."""
-        name, is_address = peer_name(self.host)
-        if self._context.verify:
-            parameters = SSL_get0_param(ssl)
-            X509_VERIFY_PARAM_set_hostflags(parameters, _FLAGS)
-            if is_address:
-                done = X509_VERIFY_PARAM_set1_ip_asc(parameters, name.encode("ascii"))
-            else:
-                done = X509_VERIFY_PARAM_set1_host(parameters, name.encode("ascii"), 0)
-            if not done:
-                raise TlsConfigurationError(f"{self.host!r} is no host that a certificate can be for", host=self.host)
-        # RFC 6066 section 3: literal addresses are not permitted.
-        if not is_address and not SSL_set_tlsext_host_name(ssl, name):
-            raise TlsConfigurationError(f"{self.host!r} cannot be sent as a server name", host=self.host)
-        return name
 
     def _set_bios(self, ssl: int, descriptor: int) -> None:
         wbio = BIO_new(BIO_s_mem())
@@ -271,12 +242,9 @@ class TlsEngine:
             # OpenSSL has verified the server. But it takes a server without any certificate for a good one, if the
             # context's cipher list allows for such.
             verify_code = SSL_get_verify_result(ssl)
-            certificate = SSL_get_peer_certificate(ssl)
-            if certificate:
-                X509_free(certificate)
-            if verify_code != X509_V_OK or not certificate:
+            if verify_code != X509_V_OK or not has_certificate(ssl):
                 return certificate_error(ssl, self.host, self.port, verify_code)
-        self.alpn = _selected_protocol(ssl)
+        self.alpn = selected_protocol(ssl)
         # RFC 7301 section 3.2: the server chooses from what it was offered. OpenSSL doesn't look.
         if self.alpn and self.alpn not in self._offered:
             return refusal(self.host, self.port, f"the server chose {self.alpn!r} by ALPN, which it was not offered")
@@ -354,6 +322,7 @@ class TlsEngine:
         """Find out why SSL_read gave no data."""
         if self._failed:
             # Asked again, OpenSSL would call an alert from the peer an end in order.
+            ERR_clear_error()
             if self._problem is not None:
                 raise self._problem
             return 0
@@ -407,7 +376,8 @@ class TlsEngine:
         except ArgumentError:
             raise self._not_open() from None
         if done != size:
-            raise transfer_error(self.host, self.port, "sending", queued_reason())
+            reason = queued_reason()
+            raise self._problem or transfer_error(self.host, self.port, "sending", reason)
 
     def _write_large(self, data: bytes, size: int) -> int:
         self._grown = True
@@ -542,21 +512,4 @@ class TlsEngine:
 
     def peer_certificate(self) -> bytes:
         """The server's certificate, DER; empty before the handshake."""
-        certificate = SSL_get_peer_certificate(self._open_handle())
-        if not certificate:
-            return b""
-        try:
-            buffer = create_string_buffer(i2d_X509(certificate, None))
-            # i2d_X509 moves the position behind what it has written.
-            position = c_void_p(addressof(buffer))
-            i2d_X509(certificate, byref(position))
-            return buffer.raw
-        finally:
-            X509_free(certificate)
-
-
-def _selected_protocol(ssl: c_void_p) -> bytes:
-    data = c_void_p()
-    size = c_uint()
-    SSL_get0_alpn_selected(ssl, byref(data), byref(size))
-    return string_at(data.value, size.value) if data.value else b""
+        return certificate_of(self._open_handle())

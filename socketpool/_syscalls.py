@@ -57,6 +57,10 @@ fcntl = bind_untyped(libc, "fcntl")
 #: ``shutdown(fd, how)``.
 shutdown = bind_untyped(libc, "shutdown")
 _getsockopt = bind_untyped(libc, "getsockopt")
+_ioctl = bind_untyped(libc, "ioctl")
+
+#: The request of ``ioctl`` for how many bytes the peer has not acknowledged yet (man 7 tcp: SIOCOUTQ).
+_SIOCOUTQ = 0x5411
 
 _ON = bytes(c_int(1))
 _SIZE_OF_INT = sizeof(c_int)
@@ -74,6 +78,12 @@ def socket_error(fd: int) -> int:
     if _getsockopt(fd, SOL_SOCKET, SO_ERROR, byref(value), byref(size)) < 0:
         return get_errno()
     return value.value
+
+
+def unacknowledged(fd: int) -> int:
+    """Return how many bytes that were sent the peer's system has not acknowledged yet."""
+    size = c_int()
+    return size.value if _ioctl(fd, _SIOCOUTQ, byref(size)) == 0 else 0
 
 
 def set_blocking(fd: int, blocking: bool) -> None:

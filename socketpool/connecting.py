@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .connection import TgoSocketConnection
     from .resolver import Address, Lookup
     from .stream import Stream
-    from .tls_stream import TlsStream
     from .worker import Timer, TSocketPoolWorker
 
 
@@ -58,7 +57,7 @@ class Connecting:
         self._lookup: Lookup | None = None
         self._race: ConnectRace | None = None
         self._tokens: dict[int, int] = {}
-        self._stream: TlsStream | None = None
+        self._stream: Stream | None = None
         self._token = 0
         self._timer: Timer | None = None
         self._attempt_timer: Timer | None = None
@@ -152,10 +151,7 @@ class Connecting:
             self._worker.unregister(token, other)
         self._tokens.clear()
         race.take(fd)
-        if stream.engine is None:
-            self._finish(stream)
-            return
-        self._stream = stream  # type: ignore[assignment]
+        self._stream = stream
         self.doing = f"in the TLS handshake with {address.text}"
         self._worker.set_handler(self._token, self._handshake)
         self._handshake(0, self._token)

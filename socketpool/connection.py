@@ -5,32 +5,22 @@ and calls its events; that is what :meth:`TgoSocketConnection.connect` starts. *
 that uses it, which waits for itself through :attr:`TgoSocketConnection.stream`; that is what
 :meth:`TgoSocketConnection.open` starts, and how a blocking caller does without a thread hand-off.
 
-Two locks, so that another thread can send while an event runs:
-
-* the *event lock* is the right to call events, and to end the connection; it may be taken again by who has it;
-* the *I/O lock* guards the stream, who owns it, and how far the connection is. It is taken last and held shortly,
-  never during a call to the user.
-
-What other threads ask of an attached connection (an end, above all) is done by its worker. Until the worker gets to
-it, the connection may have changed hands; so such a call carries who the owner was, and is passed on if that has
-changed: a new worker is asked in turn, a thread finds its socket shut down.
+How it ends is in :mod:`.base`.
 
 Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 
 from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
+from .base import CONNECTED, DISCONNECTING, BaseConnection
 from .connecting import Connecting
 from .errors import ConnectionLostError, ManagerClosedError, SocketPoolError
 from .opening import Opening
-from .options import ConnectionOptions
-from .states import CONNECT_TIMEOUT, INTERVAL_CLEANUP, TgoConnectionState
+from .states import CONNECT_TIMEOUT, INTERVAL_CLEANUP
 from .stream import Stream
 from .worker import report
 
@@ -39,19 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .manager import TgoClientSocketManager
-    from .memorypool import MemoryBlock
     from .resolver import Address
-    from .states import TgoSocketDataEvent, TgoSocketNotifyEvent
     from .worker import TSocketPoolWorker
-
-DISCONNECTED = TgoConnectionState.DISCONNECTED
-DISCONNECTING = TgoConnectionState.DISCONNECTING
-CONNECTED = TgoConnectionState.CONNECTED
 
 _READ_EVENTS = EPOLLIN | EPOLLRDHUP
 
 
-class TgoSocketConnection(ConnectionOptions):
+class TgoSocketConnection(BaseConnection):
     """A TCP connection, with TLS where :attr:`ssl` is set.
 
     Made by :meth:`TgoClientSocketManager.request`. Set the events and options, then :meth:`connect`. A connection that
@@ -72,69 +56,16 @@ class TgoSocketConnection(ConnectionOptions):
     Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection
     """
 
-    __slots__ = (
-        "__weakref__", "_active", "_closed", "_connecting", "_event_lock", "_io_lock", "_opening", "_owner",
-        "_release_at", "_shutdown", "_state", "_token", "_unsent", "_watched", "_worker", "_writing", "error",
-        "on_buffer", "on_connected", "on_disconnected", "on_recv", "on_sent", "on_writable", "stream",
-    )  # fmt: skip
+    __slots__ = ("_release_at", "_watched", "_writing")
 
     def __init__(self, owner: TgoClientSocketManager, hostname: str, port: int) -> None:
-        super().__init__(hostname, port)
-        self._owner = owner
-        self._io_lock = threading.Lock()
-        self._event_lock = threading.RLock()
-        self._state = DISCONNECTED
-        #: From the moment when connecting begins to that when the connection has ended.
-        self._active = False
-        self._closed = False
-        self._shutdown = False
-        #: How far connecting is: driven by a worker, or by a thread.
-        self._connecting: Connecting | None = None
-        self._opening: Opening | None = None
-        self._worker: TSocketPoolWorker | None = None
-        #: The worker's registration of the connection; 0 while it is detached.
-        self._token = 0
+        super().__init__(owner, hostname, port)
         #: The worker waits until the socket can be written to.
         self._writing = False
-        #: What was sent but isn't with the kernel, in order, each with how much of the backlog must be gone first.
-        self._unsent: deque[tuple[bytes, int]] = deque()
         #: When a connection that was given back expires; 0 while it is in use.
         self._release_at = 0.0
         #: The registration for which a timer looks after that.
         self._watched = 0
-        #: The connected socket, for the owner's use; ``None`` while there is none.
-        self.stream: Stream | None = None
-        #: Why the connection ended or could not be made; ``None`` where this side or the peer ended it in order.
-        self.error: OSError | None = None
-        #: Called when the connection can be used, after the TLS handshake where there is one.
-        #: Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.OnConnected
-        self.on_connected: TgoSocketNotifyEvent | None = None
-        #: Called once when the connection has ended or could not be made; :attr:`error` says why, :attr:`state`
-        #: is still DISCONNECTING where this side asked for it. Delphi: ...TgoSocketConnection.OnDisconnected
-        self.on_disconnected: TgoSocketNotifyEvent | None = None
-        #: Called with the bytes that have arrived. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.OnRecv
-        self.on_recv: TgoSocketDataEvent | None = None
-        #: Called with the bytes of a :meth:`send` once the kernel has all of them.
-        #: Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.OnSent
-        self.on_sent: TgoSocketDataEvent | None = None
-        #: Called instead of :attr:`on_recv` with the block that was read into and the number of bytes: no copy is
-        #: made, and the block is somebody else's as soon as the call returns.
-        self.on_buffer: Callable[[MemoryBlock, int], object] | None = None
-        #: Called when everything that was queued has been sent.
-        self.on_writable: TgoSocketNotifyEvent | None = None
-
-    # State
-
-    @property
-    def socket(self) -> int:
-        """The descriptor, -1 while there is none. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Socket"""
-        stream = self.stream
-        return -1 if stream is None else stream.fd
-
-    @property
-    def state(self) -> TgoConnectionState:
-        """How far the connection is. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.State"""
-        return self._state
 
     @property
     def pending(self) -> int:
@@ -162,19 +93,6 @@ class TgoSocketConnection(ConnectionOptions):
         if self._state is DISCONNECTING:
             parts.append("disconnecting")
         return ", ".join(parts) or "none"
-
-    @property
-    def shutdown(self) -> bool:
-        """This side has asked for the end. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Shutdown"""
-        return self._shutdown
-
-    @property
-    def closed(self) -> bool:
-        """The connection has ended or could not be made, and its descriptor is closed.
-
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Closed
-        """
-        return self._closed
 
     # Connecting
 
@@ -310,22 +228,25 @@ class TgoSocketConnection(ConnectionOptions):
         :raises SocketPoolError: the connection isn't a detached one, or its end has been asked for.
         """
         with self._io_lock:
-            stream = self.stream
-            if stream is None or self._token:
-                raise SocketPoolError("only a connected, detached connection can be attached")
             if self._shutdown:
                 raise self.error or SocketPoolError("the end of the connection has been asked for")
-            worker = worker or self._worker or self._owner.choose_worker()
-            self._writing = stream.backlog_size > 0
-            # Looked at before the worker may use the stream.
-            buffered = stream.has_buffered_input
-            try:
-                token = self._token = worker.register(stream.fd, self._events(), self._on_event)
-            except RuntimeError as error:
-                raise SocketPoolError(str(error)) from error
+            self._attach(worker)
+
+    def _attach(self, worker: TSocketPoolWorker | None) -> None:
+        """With the I/O lock held."""
+        stream = self.stream
+        if stream is None or self._token:
+            raise SocketPoolError("only a connected, detached connection can be attached")
+        worker = worker or self._worker or self._owner.choose_worker()
+        self._writing = stream.backlog_size > 0
+        try:
+            token = worker.register(stream.fd, self._events(), self._on_event)
+            self._token = token
             self._worker = worker
-        if buffered:
-            worker.call_soon(self._read_buffered, token)
+            if stream.has_buffered_input:
+                worker.call_soon(self._read_buffered, token)
+        except RuntimeError as error:
+            raise SocketPoolError(str(error)) from error
 
     def detach(self) -> bool:
         """Take an attached connection from its worker: the calling thread owns it now, and no event is called.
@@ -401,10 +322,9 @@ class TgoSocketConnection(ConnectionOptions):
             with self._io_lock:
                 self._want_write()
 
-    @staticmethod
-    def _cut_short(stream: Stream) -> ConnectionLostError | None:
+    def _cut_short(self, stream: Stream) -> ConnectionLostError | None:
         """Return what is wrong with the end that the peer has made; ``None`` if nothing is."""
-        if stream.truncated:
+        if stream.truncated and self._state is not DISCONNECTING:
             return ConnectionLostError("the peer closed the connection without the TLS close_notify")
         if stream.backlog_size:
             return ConnectionLostError("the peer closed the connection before it had taken all that was sent to it")
@@ -433,7 +353,7 @@ class TgoSocketConnection(ConnectionOptions):
         if not done or token != self._token:
             return
         if self._state is DISCONNECTING:
-            self._lost(None)
+            self._finish()
         elif self.on_writable is not None:
             self.on_writable()
 
@@ -530,9 +450,10 @@ class TgoSocketConnection(ConnectionOptions):
     # Ending
 
     def disconnect(self) -> None:
-        """End the connection once what is queued has been sent; :attr:`on_disconnected` tells when it has ended.
+        """End the connection once the peer has what was sent; :attr:`on_disconnected` tells when it has ended.
 
-        A peer that doesn't take the rest within INTERVAL_CLEANUP seconds is cut off.
+        Until then it can still receive. A peer that doesn't take the rest within INTERVAL_CLEANUP seconds is cut off.
+        A detached connection is given to a worker for this, unless there is nothing to wait for.
 
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Disconnect
         """
@@ -544,6 +465,12 @@ class TgoSocketConnection(ConnectionOptions):
                 self._opening.call_off(ManagerClosedError("the connection was ended while it was being made"))
                 return
             self._state = DISCONNECTING
+            stream = self.stream
+            try:
+                if stream is not None and not self._token and not stream.finish():
+                    self._attach(None)
+            except OSError:
+                pass  # no worker, and nothing to wait for then
             holder = self._connecting or self._token
             worker = self._worker if holder else None
         if worker is None:
@@ -557,109 +484,41 @@ class TgoSocketConnection(ConnectionOptions):
     def _disconnect(self, holder: object) -> None:
         with self._event_lock:
             stream, token = self.stream, self._token
-            if stream is None or token != holder or not stream.backlog_size:
+            if stream is None or token != holder:
                 self._end_held(holder, None)
                 return
+            if not stream.backlog_size:
+                self._finish()
+            if token == self._token:
+                self._call_at(INTERVAL_CLEANUP, lambda: self._cut_off(token))
+
+    def _finish(self, pause: float = 0.001) -> None:
+        """All that was queued is with the kernel: wait until the peer has it, and end. In the worker."""
+        stream, token = self.stream, self._token
+        assert stream is not None
+        with self._io_lock:
+            finished = stream.finish()
+            if stream.backlog_size:  # by the goodbye; flushing it leads here again
+                self._want_write()
+                return
+        if finished:
+            self._lost(None)
+        else:
+            # Nothing tells when the peer has acknowledged it. Mostly it closes in turn, and this isn't reached.
+            self._call_at(pause, lambda: self._finish_again(token, 2 * pause))
+
+    def _finish_again(self, token: int, pause: float) -> None:
+        with self._event_lock:
+            if token == self._token:
+                self._finish(pause)
+
+    def _call_at(self, seconds: float, call: Callable[[], object]) -> None:
         assert self._worker is not None
-        self._worker.call_at(time.monotonic() + INTERVAL_CLEANUP, lambda: self._cut_off(token))
+        self._worker.call_at(time.monotonic() + seconds, call)
 
     def _cut_off(self, token: int) -> None:
         if token == self._token:
             self._end_held(token, ConnectionLostError("the peer did not take the rest of the data in time"))
-
-    def abort(self, error: OSError | None = None) -> None:
-        """End the connection at once, dropping what is queued. Only the owner may: its thread, or the worker.
-
-        :attr:`on_disconnected` is called from here, also where the connection is detached.
-        """
-        self._shutdown = self._shutdown or self._active
-        self._lost(error)
-
-    def end(self, error: OSError) -> None:
-        """End the connection from outside, in any thread: its owner meets the end in its own.
-
-        A worker calls :attr:`on_disconnected`. A thread that is in :meth:`open` gets *error*; one that uses the
-        stream meets its end there, and finds *error* in :attr:`error`. A connection that hasn't been used yet can't
-        be connected any more.
-        """
-        with self._io_lock:
-            if self._closed:
-                return
-            self._shutdown = True
-            if self.error is None:
-                self.error = error
-            if self._opening is not None:
-                self._opening.call_off(error)
-                return
-        self._ask_owner(error)
-
-    def _ask_owner(self, error: OSError | None) -> None:
-        """Have the owner end the connection, whoever that is now."""
-        with self._io_lock:
-            holder = self._connecting or self._token
-            worker = self._worker if holder else None
-            if worker is None:
-                if self.stream is not None:
-                    self.stream.shutdown()  # wakes the thread that owns it; closing is up to that one
-                return
-        try:
-            worker.call_soon(self._end_held, holder, error)
-        except RuntimeError:
-            self._lost(error)
-
-    def _end_held(self, holder: object, error: OSError | None) -> None:
-        """End the connection in the worker, on behalf of another thread that asked *holder* to."""
-        with self._event_lock:
-            if holder == (self._connecting or self._token):
-                self._lost(error)
-                return
-        self._ask_owner(error)
-
-    def _lost(self, error: OSError | None) -> None:
-        """The connection has ended, or could not be made: close it and tell, once."""
-        with self._event_lock:
-            with self._io_lock:
-                if not self._active or self._opening is not None:
-                    return
-                connecting, self._connecting = self._connecting, None
-                if self.error is None:  # the first reason is the cause of the others
-                    self.error = error
-            if connecting is not None:
-                connecting.cancel()
-            self._close_stream()
-            self._owner.discard(self)
-            with self._io_lock:
-                self._closed = True
-                self._active = False
-            event = self.on_disconnected
-            if event is not None:
-                try:
-                    event()
-                except BaseException as failure:
-                    report(failure, event)
-            if self._closed:  # and not connected again by the event
-                self._state = DISCONNECTED
-
-    def _close_stream(self) -> None:
-        with self._io_lock:
-            stream, self.stream = self.stream, None
-            token, self._token = self._token, 0
-            self._unsent.clear()
-            if stream is None:
-                return
-            if token and self._worker is not None:
-                self._worker.unregister(token, stream.fd)
-            stream.say_goodbye()
-            stream.close()
-
-    def stop_callbacks(self) -> None:
-        """Call no event any more. When this returns, none is running, unless it was called from one.
-
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.StopCallbacks
-        """
-        with self._event_lock:
-            self.on_connected = self.on_disconnected = self.on_writable = None
-            self.on_recv = self.on_sent = self.on_buffer = None
 
     def close(self) -> None:
         """Disconnect and call no event any more.
@@ -734,23 +593,6 @@ class TgoSocketConnection(ConnectionOptions):
                 self._worker.call_at(release_at, lambda: self._watch_expiry(token))
             else:
                 self._watched = 0
-
-    def abandon_after_fork(self) -> None:
-        """In a forked child: close the child's copies of descriptors without a word to the peer."""
-        stream, self.stream = self.stream, None
-        connecting, self._connecting = self._connecting or self._opening, None
-        self._io_lock = threading.Lock()
-        self._event_lock = threading.RLock()
-        self._opening = None
-        self._worker = None
-        self._token = 0
-        self._active = False
-        self._closed = True
-        self._state = DISCONNECTED
-        if connecting is not None:
-            connecting.abandon()
-        if stream is not None:
-            stream.abandon()
 
     def __repr__(self) -> str:
         kind = " with TLS" if self._ssl else ""

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from errno import EAGAIN, EINTR
 
-from linuxapi.syssocket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, POLLIN, POLLOUT, SHUT_RDWR, pollfd
+from linuxapi.syssocket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, POLLIN, POLLOUT, SHUT_RDWR, SHUT_WR, pollfd
 
 from . import _syscalls
 from ._syscalls import get_errno, recv_blocking, set_receive_timeout
@@ -239,8 +239,27 @@ class Stream:
     def handshake(self, deadline: float) -> None:
         """Wait until TLS is set up; nothing to do in clear text."""
 
+    def handshake_step(self) -> bool:
+        """Go on with the handshake as far as possible without waiting. ``True`` when TLS is set up, or not wanted.
+
+        :raises openssl_api.TlsError: the handshake failed, or the peer could not be verified.
+        """
+        return True
+
     def say_goodbye(self) -> None:
         """Tell the peer that the end is meant, as far as that can be done at once; clear text has no word for it."""
+
+    def finish(self) -> bool:
+        """End the sending side in order. ``True`` if the peer's system has everything, and closing loses nothing.
+
+        A socket that is closed before that, with input that was not read or that is still to come, is reset, and what
+        was on its way to the peer is lost. So the owner goes on reading until this is true, or the peer has closed.
+        """
+        self.say_goodbye()
+        if self.backlog_size:
+            return False
+        _syscalls.shutdown(self.fd, SHUT_WR)
+        return _syscalls.unacknowledged(self.fd) == 0
 
     def shutdown(self) -> None:
         """Stop both directions and wake whoever waits for this socket, in any thread. The descriptor stays open."""

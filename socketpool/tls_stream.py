@@ -36,13 +36,14 @@ class TlsStream(Stream):
     :param engine: the TLS connection on it, made with ``descriptor=fd``; the stream owns and closes it.
     """
 
-    __slots__ = ("engine",)
+    __slots__ = ("_ended", "engine")
 
     engine: TlsEngine
 
     def __init__(self, fd: int, address: Address, engine: TlsEngine) -> None:
         super().__init__(fd, address)
         self.engine = engine
+        self._ended = False
 
     def send(self, data: bytes) -> bool:
         if len(data) <= _WRITE_SIZE:
@@ -145,10 +146,6 @@ class TlsStream(Stream):
         return self.engine.truncated
 
     def handshake_step(self) -> bool:
-        """Go on with the handshake as far as possible without waiting. ``True`` when TLS is set up.
-
-        :raises openssl_api.TlsError: the handshake failed, or the peer could not be verified.
-        """
         try:
             done = self.engine.handshake()
         except OSError:
@@ -180,7 +177,9 @@ class TlsStream(Stream):
     def say_goodbye(self) -> None:
         # RFC 8446 section 6.1. As far as the kernel takes it: nobody waits for a goodbye.
         try:
-            self.engine.shutdown()
+            if not self._ended:  # OpenSSL would take a second one for a wish to hear the peer's
+                self._ended = True
+                self.engine.shutdown()
             if not self.backlog_size:
                 self._send_output()
         except OSError:

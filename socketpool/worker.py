@@ -174,6 +174,8 @@ class TSocketPoolWorker:
         :raises RuntimeError: the worker has been closed, or its thread could not be started.
         :raises OSError: the descriptor cannot be watched.
         """
+        if self._closing:
+            raise RuntimeError(_CLOSED)
         if self._thread is None:
             self._start()
         return self._add(fd, events, handler)

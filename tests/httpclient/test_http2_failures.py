@@ -19,6 +19,7 @@ from httpclient.errors import (
 from httpclient.http2 import Http2Session
 from httpclient.http2_errors import frame_name
 from tests.httpclient.http2_peer import (
+    ACK,
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -274,7 +275,6 @@ def test_terminate_with_a_code(session: Http2Session, server: Server) -> None:
         (headers(1, [(b":status", b"101")]), ""),
         (headers(1, OK) + headers(1, [(b"trailer", b"1")]), "HEADERS"),
         (headers(1, OK) + headers(1, [(b":status", b"200")], end=True), ":status"),
-        (frame(WINDOW_UPDATE, 0, 1, b"\x7f\xff\xff\xff"), "FLOW_CONTROL_ERROR"),
     ],
 )
 def test_malformed_response(session: Http2Session, wire: bytes, words: str) -> None:
@@ -295,16 +295,25 @@ def test_malformed_response(session: Http2Session, wire: bytes, words: str) -> N
     assert second.events == [("head", 200, [(b"c", b"d")]), ("end", [])]
 
 
-def test_flow_control_violation_on_a_stream() -> None:
+@pytest.mark.parametrize(
+    "wire",
+    [
+        frame(WINDOW_UPDATE, 0, 1, b"\x7f\xff\xff\xff"),
+        headers(1, OK) + b"".join(data(1, b"x" * 16000) for _ in range(5)),
+    ],
+)
+def test_flow_control_violation_on_a_stream(wire: bytes) -> None:
+    """RFC 9113 section 6.9.1 leaves it to the receiver whether it ends the stream or the connection."""
     session = Http2Session(stream_window=65535)
     (sink,) = start(session)
-    feed(session, frame(SETTINGS, 1))  # acknowledges ours, from when on the windows are binding
-    lazy = headers(1, OK) + b"".join(data(1, b"x" * 16000) for _ in range(5))
+    feed(session, frame(SETTINGS, ACK))  # from then on our windows are binding
     sink.auto_consume = False
-    feed(session, lazy)
+    feed(session, wire)
     session.data_to_send()
-    assert isinstance(sink.error, Http2StreamError)
+    assert isinstance(sink.error, (Http2StreamError, Http2ConnectionError))
     assert sink.error.error_code == 3
+    assert "FLOW_CONTROL_ERROR" in str(sink.error)
+    assert sink.events[-1][0] == "failure"
     session.close()
 
 
@@ -340,6 +349,7 @@ def test_flow_control_violation_on_a_stream() -> None:
         (settings() + frame(HEADERS, END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff"), 9, ""),
         (settings() + frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x80"), 9, ""),
         (settings() + frame(HEADERS, END_HEADERS | 8, 1, b"\xff" + block(OK)), 1, ""),
+        (settings() + frame(SETTINGS, ACK) + frame(SETTINGS, ACK), 1, "SETTINGS"),
         (settings() + goaway(2, 0), 1, "GOAWAY"),
         (settings() + frame(GOAWAY, 0, 1, b"12345678"), 1, "GOAWAY"),
     ],

@@ -65,6 +65,16 @@ def test_stream_window_is_given_back_at_once_to_an_automatic_sink() -> None:
     session.close()
 
 
+def test_small_window_before_settings_are_acknowledged() -> None:
+    """Until then the stream's window is the initial one, and must not be used up."""
+    session = Http2Session(stream_window=1 << 24, connection_window=1 << 24)
+    get(session)
+    session.data_to_send()
+    feed(session, settings() + headers(1, [(b":status", b"200")]) + body_frames(1, 65535))
+    assert sum(size for stream_id, size in window_updates(session.data_to_send()) if stream_id == 1) > 40_000
+    session.close()
+
+
 def test_stream_window_is_given_back_by_consume() -> None:
     session = Http2Session(stream_window=1 << 18, connection_window=1 << 24)
     sink = PullingSink()

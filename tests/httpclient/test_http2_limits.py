@@ -9,7 +9,6 @@ import pytest
 from httpclient.errors import Http2ConnectionError, Http2StreamError
 from httpclient.http2 import Http2Session
 from httpclient.http2_limits import FrameAllowance, header_list_exceeds
-from nghttp2_api import nghttp2_option_set_max_continuations
 from tests.httpclient.http2_peer import (
     ACK,
     CONTINUATION,
@@ -111,7 +110,10 @@ def test_trailers_and_interim_responses_are_limited_too() -> None:
         session = Http2Session(max_header_list_size=10_000)
         sinks = start(session, 2)
         feed(session, wire)
-        check_stream_failed_alone(session, sinks, "larger than 10000 bytes")
+        assert isinstance(sinks[0].error, Http2StreamError)
+        assert "larger than 10000 bytes" in str(sinks[0].error)
+        assert not sinks[1].over
+        assert session.open_streams == 1
         session.close()
 
 
@@ -148,8 +150,6 @@ def test_bound_is_never_too_low() -> None:
 
 def test_endless_continuation(session: Http2Session) -> None:
     """CVE-2024-28182: a header block that never ends."""
-    if not nghttp2_option_set_max_continuations:
-        pytest.fail("this test needs a library with nghttp2_option_set_max_continuations")
     (sink,) = start(session)
     wire = frame(HEADERS, 0, 1, block(OK)) + frame(CONTINUATION, 0, 1) * 50
     feed(session, wire)
@@ -180,7 +180,6 @@ def test_number_of_interim_responses() -> None:
         ("PING", PING_FRAME),
         ("PING", frame(PING, ACK, 0, b"12345678")),
         ("SETTINGS", settings((3, 100))),
-        ("SETTINGS", frame(SETTINGS, ACK)),
         ("DATA", frame(DATA, 0, 1)),
         ("DATA", frame(DATA, PADDED, 1, b"\x00")),
         ("DATA", frame(DATA, PADDED, 1, b"\x05\0\0\0\0\0")),
@@ -199,11 +198,10 @@ def test_floods_end_the_connection(name: str, flood: bytes, batch: int) -> None:
         feed(session, flood * batch)
         session.data_to_send()
         sent += batch
-    if flood == frame(SETTINGS, ACK):
-        # An acknowledgement of nothing: the library ignores it or ends the connection itself.
-        if session.accepts_streams:
-            session.close()
-            return
+    if name == "PRIORITY" and session.accepts_streams:
+        # RFC 9113 took its meaning away, and nghttp2 1.61 and later ignore it, which costs nothing.
+        session.close()
+        return
     assert not session.accepts_streams
     assert sent >= 900
     for sink in sinks:
@@ -229,11 +227,18 @@ def test_flood_is_answered_with_goaway(session: Http2Session) -> None:
 
 def test_useful_traffic_allows_control_frames(session: Http2Session) -> None:
     """A server that measures the connection while it sends a large body is no enemy."""
-    (sink,) = start(session)
-    feed(session, headers(1, OK))
-    for _ in range(3000):
-        feed(session, data(1, b"x" * 4096) + PING_FRAME + frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\x01"))
+
+    class Counting(Sink):
+        def on_data(self, view: memoryview) -> None:
+            self.pieces += 1
+
+    sink = get(session, sink=Counting())
+    session.data_to_send()
+    feed(session, settings() + frame(SETTINGS, ACK) + headers(1, OK))
+    for _ in range(1500):
+        feed(session, data(1, b"x" * 2048) + PING_FRAME + frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\x01"))
         session.data_to_send()
+    assert sink.pieces == 1500
     assert not sink.over
     assert session.accepts_streams
 
@@ -263,7 +268,7 @@ def test_allowance_grows_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now += 2.5
     assert [allowance.spend() for _ in range(6)] == [True] * 5 + [False]
     now += 10_000.0
-    assert [allowance.spend() for _ in range(11)].count(True) in {9, 10}
+    assert [allowance.spend() for _ in range(12)].count(True) in {10, 11}
     allowance.add(3.0)
     assert allowance.spend()
 

@@ -261,10 +261,13 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
 
 @pytest.fixture
 def alarms() -> Iterator[None]:
-    previous = signal.signal(signal.SIGVTALRM, interrupt)
+    # This timer is the only one that is fine enough. Whoever else uses it, to end tests that hang, gets it back.
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    previous = signal.signal(signal.SIGALRM, interrupt)
     yield
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    signal.signal(signal.SIGVTALRM, previous)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, previous)
+    signal.setitimer(signal.ITIMER_REAL, left)
 
 
 def test_no_interrupt_gets_lost(alarms: None) -> None:
@@ -281,6 +284,7 @@ def test_no_interrupt_gets_lost(alarms: None) -> None:
         for i in range(30)
     )  # fmt: skip
     caught = at_entry = 0
+    kept = []
     guard_call = CallbackGuard.__call__
     deadline = time.monotonic() + 60
     generator = random.Random(1)
@@ -292,22 +296,21 @@ def test_no_interrupt_gets_lost(alarms: None) -> None:
 
     CallbackGuard.__call__ = counting  # type: ignore[method-assign]
     try:
-        while at_entry < 5 and time.monotonic() < deadline:
+        while at_entry < 20 and time.monotonic() < deadline:
             session = Http2Session()
+            kept.append(session)  # an interrupt that strikes its finalizer would be lost, and that is nobody's fault
             sinks = [get(session) for _ in range(30)]
             session.data_to_send()
             feed(session, settings())
             buffer = bytearray(wire)
             interrupted = False
             try:
-                signal.setitimer(signal.ITIMER_VIRTUAL, generator.uniform(1e-6, 8e-3))
+                signal.setitimer(signal.ITIMER_REAL, generator.uniform(1e-6, 2e-3))
                 session.receive(buffer, 0, len(buffer))
-                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+                signal.setitimer(signal.ITIMER_REAL, 0)
             except Interrupt:
                 interrupted = True
                 caught += 1
-            finally:
-                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             for sink in sinks:
                 ends = [event for event in sink.events if event[0] in {"end", "failure"}]
                 assert len(ends) <= 1
@@ -379,16 +382,7 @@ def test_exception_inside_a_callback_ends_the_session_and_is_raised(session: Htt
     session.data_to_send()
     feed(session, settings())
 
-    class Full(list[Any]):
-        def clear(self) -> None:
-            raise MemoryError("no room")
-
-    # A list that fails stands for memory that is used up; the callbacks hold the one they were made with.
-    fields = session._callbacks.fields
-    callbacks = session._callbacks._objects
-    function = next(iter(callbacks.values()))
-    assert function
-    fields.append((b"x", b"y"))
+    # What a callback does that has run out of memory; there is no way to have that happen at will.
     session._callbacks.failures.append(MemoryError("no room"))
     with pytest.raises(MemoryError):
         feed(session, headers(1, OK, end=True))

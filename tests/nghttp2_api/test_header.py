@@ -62,13 +62,20 @@ def enumerations(header: str) -> dict[str, set[str]]:
     }
 
 
+def library_is_older_than_header() -> bool:
+    """Say whether another library than the one that belongs to the header is being tested."""
+    version = pathlib.Path("/usr/include/nghttp2/nghttp2ver.h").read_text(encoding="utf-8")
+    number = int(re.findall(r"define NGHTTP2_VERSION_NUM (\w+)", version)[0], 16)
+    return bool(unit.nghttp2_version(0).contents.version_num < number)
+
+
 def test_every_function_is_bound(header: str) -> None:
     functions = declared_functions(header)
     assert len(functions) >= 160
     assert set(functions) - set(nghttp2_api.__all__) == set()
     for name in functions:
         function = getattr(nghttp2_api, name)
-        assert function, f"{name} is in the header, but not in the library"
+        assert function or library_is_older_than_header(), f"{name} is in the header, but not in the library"
         assert function is getattr(unit, name), "bound once"
 
 
@@ -77,6 +84,8 @@ def test_prototypes_agree(header: str) -> None:
     wrong = []
     for name, (result, parameters) in declared_functions(header).items():
         function = getattr(unit, name)
+        if not function and library_is_older_than_header():
+            continue
         bound = [function.restype, *function.argtypes]
         declared = [result, *parameters]
         assert len(bound) == len(declared), name
@@ -256,10 +265,8 @@ def test_public_names() -> None:
 
 def test_library() -> None:
     library = nghttp2_api.libnghttp2
-    assert library.name == nghttp2_api.NGHTTP2_LIB
-    number = nghttp2_api.nghttp2_version(0).contents.version_num
+    assert library.name == os.environ.get("NGHTTP2_API_LIBNGHTTP2", nghttp2_api.NGHTTP2_LIB)
     assert library.version() == nghttp2_api.nghttp2_version(0).contents.version_str.decode()
-    assert number >= 0x012900
     assert not nghttp2_api.nghttp2_version(0x7F0000), "a version that isn't there yet"
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from openssl_api import TlsContext
+from openssl_api.errors import queued_errors
 from tests.certificates import Identity
 from tests.servers import _tls
 
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     ServerContexts = Callable[..., ssl.SSLContext]
     Contexts = Callable[..., TlsContext]
     MakeIdentity = Callable[..., Identity]
+
+
+@pytest.fixture(autouse=True)
+def no_error_is_left_in_the_queue() -> Iterator[None]:
+    """Nothing leaves errors in the thread's queue, where they could be taken for those of the next call."""
+    yield
+    left = queued_errors()
+    assert left == []
 
 
 @pytest.fixture

@@ -5,31 +5,16 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import textwrap
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from .processes import compile_library, python
 
 SHOW = """
 from openssl_api import _library
 print(_library.libssl.path, _library.libcrypto.path, hex(_library.VERSION), sep="|")
 """
-
-
-def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run *code* in a fresh Python that knows none of the variables but those given."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENSSL_API_")}
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env={**clean, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def shown(code: str = "", **environment: str) -> tuple[str, str, int]:
@@ -179,12 +164,6 @@ const char *OpenSSL_version(int what) { return "Impostor 1.0"; }
 int OPENSSL_init_ssl(unsigned long long options, void *settings) { return 1; }
 int OPENSSL_init_crypto(unsigned long long options, void *settings) { return 1; }
 """
-
-
-def compile_library(path: pathlib.Path, source: str, *options: str) -> str:
-    command = ["gcc", "-x", "c", "-", "-shared", "-fPIC", "-w", *options, "-o", str(path)]
-    subprocess.run(command, input=source, text=True, check=True)
-    return str(path)
 
 
 @pytest.mark.parametrize(

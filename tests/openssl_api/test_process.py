@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .test_library import python
+from .processes import python, sent_certificates
 
 if TYPE_CHECKING:
     from tests.certificates import Certificates
 
 PRELUDE = """
-import os, pathlib, sys, threading
+import os, sys, threading
 from openssl_api import *
 from tests.openssl_api.peers import Pair
 from tests.servers._tls import tls_context
-from tests.certificates import Certificates
-certificates = Certificates(pathlib.Path(os.environ["CERTIFICATES"]))
+from tests.openssl_api.processes import received_certificates
+certificates = received_certificates()
 server = tls_context(certificates.server)
 context = TlsContext(ca_file=certificates.ca_file)
 """
 
 
 def run(code: str, certificates: Certificates) -> str:
-    assert certificates.server
-    assert certificates.ca_file
-    result = python(PRELUDE + code, CERTIFICATES=str(certificates.directory))
+    result = python(PRELUDE + code, **sent_certificates(certificates, "server"))
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return result.stdout
@@ -44,7 +42,7 @@ builtins.kept = Pair(server, TlsContext(ca_file=certificates.ca_file)).handshake
     run(code, certificates)
 
 
-def test_threads_in_the_middle_of_handshakes(certificates: Certificates) -> None:
+def test_threads_in_the_middle_of_handshakes() -> None:
     """Daemon threads go on while the process ends: OpenSSL must not be cleaned up under their feet.
 
     Python's ssl, which the tests' own server needs, would have OpenSSL clean up; so there is none in this process.

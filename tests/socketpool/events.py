@@ -15,7 +15,8 @@ class Events:
     """The events of a connection, written down as they are called.
 
     :param connection: whose events these are; they are taken from here on.
-    :param connected: done in the event of that name, after it is written down; so are the others.
+    :param connected: called with the connection in the event of that name, after it is written down; so are the
+        others, *received* and *sent* with the data as well.
 
     :ivar names: the events so far, in order.
     :ivar received: the data of all ``on_recv``.
@@ -27,10 +28,10 @@ class Events:
         self,
         connection: TgoSocketConnection,
         *,
-        connected: Callable[[], object] | None = None,
-        received: Callable[[bytes], object] | None = None,
-        sent: Callable[[bytes], object] | None = None,
-        disconnected: Callable[[], object] | None = None,
+        connected: Callable[[TgoSocketConnection], object] | None = None,
+        received: Callable[[TgoSocketConnection, bytes], object] | None = None,
+        sent: Callable[[TgoSocketConnection, bytes], object] | None = None,
+        disconnected: Callable[[TgoSocketConnection], object] | None = None,
     ) -> None:
         self.connection = connection
         self.names: list[str] = []
@@ -38,8 +39,14 @@ class Events:
         self.sent: list[bytes] = []
         self.threads: set[int] = set()
         self.errors: list[str] = []
-        self._actions = {"connected": connected, "recv": received, "sent": sent, "disconnected": disconnected}
-        self._busy = False
+        self._actions: dict[str, Callable[..., object] | None] = {
+            "connected": connected,
+            "recv": received,
+            "sent": sent,
+            "disconnected": disconnected,
+        }
+        #: The threads that are in an event; one that ends the connection from an event is in two.
+        self._busy: list[int] = []
         self._changed = threading.Condition()
         connection.on_connected = lambda: self._called("connected")
         connection.on_recv = lambda data: self._called("recv", data)
@@ -47,15 +54,16 @@ class Events:
         connection.on_disconnected = lambda: self._called("disconnected")
 
     def _called(self, name: str, *data: bytes) -> None:
+        thread = threading.get_ident()
         with self._changed:
-            if self._busy:
+            if any(busy != thread for busy in self._busy):
                 self.errors.append(f"{name} while another event was running")
             if "disconnected" in self.names:
                 self.errors.append(f"{name} after the connection had ended")
             if name == "connected" and self.names:
                 self.errors.append(f"connected after {self.names}")
-            self._busy = True
-            self.threads.add(threading.get_ident())
+            self._busy.append(thread)
+            self.threads.add(thread)
             self.names.append(name)
             if name == "recv":
                 self.received += data[0]
@@ -65,10 +73,10 @@ class Events:
         try:
             action = self._actions[name]
             if action is not None:
-                action(*data)
+                action(self.connection, *data)
         finally:
             with self._changed:
-                self._busy = False
+                self._busy.pop()
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until *condition* holds, looking after each event."""

@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,13 +15,15 @@ from openssl_api import TlsCertificateError, TlsContext, TlsError, TlsHandshakeE
 from socketpool import ConnectionTimeoutError, MemoryBlock, TransferTimeoutError
 from socketpool.tls_stream import TlsStream
 from tests.certificates import PASSWORD, Certificates
-from tests.conftest import ScriptedServers
 from tests.linuxapi.waits import alarms, nothing
 from tests.servers.scripted import Connection, ScriptedServer, expect, script, send, tls_context
 
 from .conftest import Contexts
 from .events import LIMIT
 from .peers import Sink, connect_tls, digest, echo, random_bytes, read_all
+
+if TYPE_CHECKING:
+    from tests.conftest import ScriptedServers
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 LARGE = 24 * 1024 * 1024
@@ -102,7 +105,10 @@ def test_what_the_peer_does_not_take_is_queued(
         assert 0 < stream.backlog_size <= stream.queued
         sink.read.set()
         stream.send_all(b"", LIMIT)
-        stream.say_goodbye()
+        # The session tickets of TLS 1.3 are still to be read: closing now would reset the connection.
+        read = MemoryBlock(16384)
+        while not stream.finish():
+            stream.receive_now(read)
         stream.close()
         assert sink.wait() == digest(data)
         assert server.connections[0].close_notify
@@ -174,19 +180,11 @@ def test_signals_do_not_end_a_wait(
 ) -> None:
     with scripted(echo, tls=server_tls) as server:
         stream = connect(server)
-
-        def on_signal(number: int) -> None:
-            if number == 5:
-                stream_send()
-
-        def stream_send() -> None:
-            server.connections[0].socket.sendall(b"")
-
         with alarms(nothing), pytest.raises(TransferTimeoutError):
             stream.receive(block, 0.1)
         timer = threading.Timer(0.05, lambda: server.connections[0].send(b"late"))
         timer.start()
-        with alarms(on_signal):
+        with alarms(nothing):
             assert stream.receive(block, LIMIT) == 4
         timer.join()
 
@@ -282,7 +280,7 @@ def test_a_certificate_that_is_not_accepted_fails_at_once_and_says_why(
 def test_the_handshake_has_a_time_limit(scripted: ScriptedServers, context: TlsContext) -> None:
     with scripted(Connection.hold) as server:
         stream = connect_tls(server, context)
-        with pytest.raises(ConnectionTimeoutError, match=rf"handshake with 127\.0\.0\.1:{server.port} was not finished"):
+        with pytest.raises(ConnectionTimeoutError, match=rf"handshake with .*:{server.port} was not finished"):
             stream.handshake(time.monotonic() + 0.02)
         stream.close()
 

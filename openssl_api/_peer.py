@@ -1,0 +1,74 @@
+"""What OpenSSL is told about the server before a handshake, and tells about it afterwards."""
+
+from __future__ import annotations
+
+from ctypes import addressof, byref, c_uint, c_void_p, create_string_buffer, string_at
+
+from ._names import peer_name
+from .api import SSL_get0_alpn_selected, SSL_get_peer_certificate, SSL_set_tlsext_host_name, X509_free
+from .client_api import (
+    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+    SSL_get0_param,
+    X509_VERIFY_PARAM_set1_host,
+    X509_VERIFY_PARAM_set1_ip_asc,
+    X509_VERIFY_PARAM_set_hostflags,
+    i2d_X509,
+)
+from .errors import TlsConfigurationError
+
+# RFC 9525 sections 2 and 6.3: the subject doesn't count, and a wildcard stands for a whole label.
+_FLAGS = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+
+
+def set_server(ssl: int, host: str, *, verify: bool) -> str:
+    """Say which server to ask for, and which to accept. Return its name or address in its one form.
+
+    :param verify: whether the server is to be verified.
+    :raises TlsConfigurationError: *host* is neither a name nor an address.
+    """
+    name, is_address = peer_name(host)
+    if verify:
+        parameters = SSL_get0_param(ssl)
+        X509_VERIFY_PARAM_set_hostflags(parameters, _FLAGS)
+        if is_address:
+            done = X509_VERIFY_PARAM_set1_ip_asc(parameters, name.encode("ascii"))
+        else:
+            done = X509_VERIFY_PARAM_set1_host(parameters, name.encode("ascii"), 0)
+        if not done:
+            raise TlsConfigurationError(f"{host!r} is no host that a certificate can be for", host=host)
+    # RFC 6066 section 3: literal addresses are not permitted.
+    if not is_address and not SSL_set_tlsext_host_name(ssl, name):
+        raise TlsConfigurationError(f"{host!r} cannot be sent as a server name", host=host)
+    return name
+
+
+def has_certificate(ssl: c_void_p) -> bool:
+    """Tell whether the server has a certificate."""
+    certificate = SSL_get_peer_certificate(ssl)
+    if certificate:
+        X509_free(certificate)
+    return bool(certificate)
+
+
+def certificate_of(ssl: c_void_p) -> bytes:
+    """Return the server's certificate, DER; empty if it has none, or none yet."""
+    certificate = SSL_get_peer_certificate(ssl)
+    if not certificate:
+        return b""
+    try:
+        buffer = create_string_buffer(i2d_X509(certificate, None))
+        # i2d_X509 moves the position behind what it has written.
+        position = c_void_p(addressof(buffer))
+        i2d_X509(certificate, byref(position))
+        return buffer.raw
+    finally:
+        X509_free(certificate)
+
+
+def selected_protocol(ssl: c_void_p) -> bytes:
+    """Return the protocol that the server chose by ALPN; empty if none."""
+    data = c_void_p()
+    size = c_uint()
+    SSL_get0_alpn_selected(ssl, byref(data), byref(size))
+    return string_at(data.value, size.value) if data.value else b""
