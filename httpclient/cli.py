@@ -6,6 +6,7 @@ routine that does it there.
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -122,7 +123,11 @@ def _show_head(response: HttpResponse, write: object, prefix: str) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0, 22 with ``--fail``, or 1 after an error, as curl has it."""
+    """Run the command line.
+
+    :return: the exit status: 0; 22 with ``--fail`` where a status is 400 or above; 1 after an error; 130 when it was
+        interrupted. Wrong arguments end the process with 2.
+    """
     from .errors import HttpClientError
 
     options = _arguments(argv)
@@ -137,11 +142,19 @@ def main(argv: list[str] | None = None) -> int:
                 try:
                     status = max(status, _fetch(client, url, options))
                 except HttpClientError as error:
-                    print(f"httpclient: {type(error).__name__}: {error}", file=sys.stderr)
+                    _complain(f"{type(error).__name__}: {error}")
                     status = 1
-    except OSError as error:
-        print(f"httpclient: {error}", file=sys.stderr)
-        status = 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. What is still in the buffer has to go nowhere, and quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (HttpClientError, OSError) as error:
+        _complain(str(error))
+        return 1
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _complain(text: str) -> None:
+    print(f"httpclient: {text}", file=sys.stderr)

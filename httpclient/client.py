@@ -91,6 +91,18 @@ class TgoHttpClient(RequestSettings):
     Delphi: Grijjy.Http.TgoHttpClient
     """
 
+    connect_timeout: float
+    recv_timeout: float
+    timeout: float
+    follow_redirects: bool
+    max_redirects: int
+    allow_insecure_redirects: bool
+    on_redirect: TOnRedirect | None
+    on_password: TOnPassword | None
+    on_recv: TOnRecv | None
+    on_sent: TOnSent | None
+    on_informational: Callable[[TgoHttpClient, ResponseHead], object] | None
+
     def __init__(
         self,
         http2: bool | None = None,
@@ -147,18 +159,18 @@ class TgoHttpClient(RequestSettings):
         #: Follow a redirect from https to http.
         self.allow_insecure_redirects = False
         #: Called before a redirect is followed. Delphi: Grijjy.Http.TgoHttpClient.OnRedirect
-        self.on_redirect: TOnRedirect | None = None
+        self.on_redirect = None
         #: Called when the server answers 401; at most three times for a request.
         #: Delphi: Grijjy.Http.TgoHttpClient.OnPassword
-        self.on_password: TOnPassword | None = None
+        self.on_password = None
         #: Called with each piece of a body as it arrives: in the calling thread, or in a worker's for a non-blocking
         #: request. Return ``False`` to keep the piece out of the response.
         #: Delphi: Grijjy.Http.TgoHttpClient.OnRecv
-        self.on_recv: TOnRecv | None = None
+        self.on_recv = None
         #: Called with what has been sent. Delphi: Grijjy.Http.TgoHttpClient.OnSent
-        self.on_sent: TOnSent | None = None
+        self.on_sent = None
         #: Called with the head of each interim response (1xx) but 101.
-        self.on_informational: Callable[[TgoHttpClient, ResponseHead], object] | None = None
+        self.on_informational = None
 
     # Requests
 
@@ -251,10 +263,7 @@ class TgoHttpClient(RequestSettings):
         pool = self._pool or self._open_pool()
         flow: Flow | None = None
         while True:
-            if self.on_recv is None:
-                exchange = Exchange(request)
-            else:
-                exchange = IncrementalExchange(request, self._received)
+            exchange = Exchange(request) if self.on_recv is None else IncrementalExchange(request, self._received)
             if flow is not None:
                 exchange.fresh = flow.fresh
             if self.on_sent is not None or self.on_informational is not None:

@@ -139,7 +139,7 @@ class IncrementalExchange(Exchange):
     def __init__(
         self,
         request: Request,
-        on_recv: Callable[[Exchange, bytes], object],
+        on_recv: Callable[[IncrementalExchange, bytes], object],
         on_done: Callable[[Exchange], object] | None = None,
     ) -> None:
         super().__init__(request, on_done)

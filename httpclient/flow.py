@@ -184,10 +184,9 @@ class Flow:
             return None
         if not self._rewind():
             return None
+        value = client.authorization
         if client.user_name:
             value = basic_authorization(client.user_name, client.password)
-        else:
-            value = client.authorization
         fields = [(name, old) for name, old in request.fields if name.lower() != "authorization"]
         if value:
             fields.append(("Authorization", value))
@@ -199,4 +198,4 @@ class Flow:
 
 def _location(value: bytes) -> str:
     """Return the value of Location as text: what isn't ASCII, and shouldn't be there, is percent-encoded as it is."""
-    return re.sub(rb"[^\x00-\x7f]", lambda match: b"%%%02X" % match.group(), value).decode("ascii")
+    return re.sub(rb"[^\x00-\x7f]", lambda match: b"%%%02X" % match.group()[0], value).decode("ascii")

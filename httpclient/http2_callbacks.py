@@ -162,7 +162,7 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
         # Libraries before 1.50 let white space around a value pass, the later ones call on_invalid_header.
         return on_header(session, frame, name, size, value.strip(b" \t"))
 
-    trims = bool(nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation)
+    finds_white_space = bool(nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation)
 
     def on_frame_recv(_session: bool, address: int) -> int:
         nonlocal frame_address, header, frame
@@ -207,7 +207,7 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
 
     return {
         "on_begin_headers_callback": _ON_BEGIN_HEADERS(on_begin_headers),
-        "on_header_callback": _ON_HEADER(on_header if trims else on_header_untrimmed),
+        "on_header_callback": _ON_HEADER(on_header if finds_white_space else on_header_untrimmed),
         "on_frame_recv_callback": _ON_FRAME_RECV(on_frame_recv),
         "on_data_chunk_recv_callback": _ON_DATA_CHUNK_RECV(on_data_chunk_recv),
     }

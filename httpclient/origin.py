@@ -257,8 +257,8 @@ class Origin(OriginConnections):
                 return
             if isinstance(grant, Http1Connection):
                 stream = grant.connection.stream
-                # An attached one is watched: had it ended, it would not be here.
-                if not exchange.fresh and stream is not None and (grant.connection.attached or stream.is_quiet()):
+                # Also one that a worker watches: what has come since the last look is seen only after this.
+                if not exchange.fresh and stream is not None and stream.is_quiet():
                     self._start_on(grant, exchange, worker)
                     return
                 if self._replace(grant, exchange):

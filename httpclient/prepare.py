@@ -159,7 +159,7 @@ class Preparer:
         self._version = -1
         self._cookies: list[str] = []
 
-    def prepare(
+    def prepare(  # noqa: PLR0917
         self,
         settings: RequestSettings,
         method: str,

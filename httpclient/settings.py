@@ -24,6 +24,9 @@ class RequestSettings:
     :ivar settings_version: changes with every change here, so that what was made from the settings can be kept.
     """
 
+    request_body: str
+    request_data: bytes
+
     def __init__(self) -> None:
         from .headers import TgoHttpHeaders
 

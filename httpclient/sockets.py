@@ -5,7 +5,6 @@ Delphi: the global _HttpClientSocketManager of Grijjy.Http (private there)
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
 import threading
@@ -50,7 +49,7 @@ def call_elsewhere(call: Callable[[], object]) -> None:
     """
     if not sys.is_finalizing():  # at the end of the process, the socket pool ends everything
         try:
-            _thread.start_new_thread(call, ())
+            threading.Thread(target=call, name="closing what was forgotten", daemon=True).start()
         except RuntimeError:
             pass  # no threads any more: the process is about to end
 

@@ -105,7 +105,10 @@ def install(output: TextIO | None = None) -> Callable[[], None]:
         target.write(f"{elapsed:9.3f} ms  {package:<10}{thread} {text}  [Delphi: {routine}]\n")
 
     for package, module, owner, name, routine, describe in _points():
-        imported = __import__(f"{package}.{module}", fromlist=[owner])
+        try:
+            imported = __import__(f"{package}.{module}", fromlist=[owner])
+        except ImportError:
+            continue  # a library isn't there, so this layer has nothing to say
         target_class = getattr(imported, owner)
         original = target_class.__dict__.get(name)
         if original is None:

@@ -360,8 +360,7 @@ class TgoSocketConnection(BaseConnection):
     def _broken(self, error: OSError) -> None:
         """Nothing can be sent any more: take in what the peer had said before that, perhaps why, and end."""
         token = self._token
-        if self.error is None:
-            self.error = error
+        self.error = self.error or error
         try:
             self._read()
         finally:
@@ -424,8 +423,9 @@ class TgoSocketConnection(BaseConnection):
                     self._want_write()
             except OSError as error:
                 failure = error
+                # The socket tells each error once: reading may find an end that looks orderly.
+                self.error = self.error or error
                 if not token:
-                    self.error = self.error or error
                     return False
             else:
                 if self.on_sent is None or not token:

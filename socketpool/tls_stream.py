@@ -36,14 +36,17 @@ class TlsStream(Stream):
     :param engine: the TLS connection on it, made with ``descriptor=fd``; the stream owns and closes it.
     """
 
-    __slots__ = ("_ended", "engine")
+    __slots__ = ("_ended", "_stopped", "engine")
 
     engine: TlsEngine
 
     def __init__(self, fd: int, address: Address, engine: TlsEngine) -> None:
         super().__init__(fd, address)
         self.engine = engine
+        #: Our close_notify has been made.
         self._ended = False
+        #: Behind the data that was returned last there is an end or an error, to be met by the next call.
+        self._stopped = False
 
     def send(self, data: bytes) -> bool:
         if len(data) <= _WRITE_SIZE:
@@ -115,12 +118,14 @@ class TlsStream(Stream):
         # A record holds at most 16 KiB: take what else has already been read from the socket.
         total = count
         room = block.size - offset
+        self._stopped = False
         while room - total >= 16384 and engine.has_pending():
             try:
                 count = engine.read_into(block.address + offset + total, room - total)
             except OSError:
-                break  # what came before it counts; the next call meets the error again
+                count = 0
             if count <= 0:
+                self._stopped = count == 0
                 break
             total += count
         return total
@@ -139,7 +144,7 @@ class TlsStream(Stream):
 
     @property
     def has_buffered_input(self) -> bool:
-        return self.engine.has_pending()
+        return self._stopped or self.engine.has_pending()
 
     @property
     def truncated(self) -> bool:

@@ -90,6 +90,7 @@ class Sink:
         self.events: list[tuple[Any, ...]] = []
         self.error: HttpClientError | None = None
         self.pieces = 0
+        self.stream_id = 0
 
     def on_informational(self, head: ResponseHead) -> None:
         self.events.append(("informational", head.status, head.fields))
@@ -120,7 +121,8 @@ class Sink:
 
     @property
     def status(self) -> int:
-        return next(event[1] for event in self.events if event[0] == "head")
+        status: int = next(event[1] for event in self.events if event[0] == "head")
+        return status
 
     @property
     def body(self) -> bytes:
@@ -145,7 +147,7 @@ def get(session: Http2Session, path: str = "/", sink: Sink | None = None, **chan
         "body": None,
         **changes,
     }
-    sink.stream_id = session.submit(*request.values(), sink)  # type: ignore[attr-defined]
+    sink.stream_id = session.submit(**request, sink=sink)
     return sink
 
 
@@ -192,7 +194,7 @@ class Server:
         ng.nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, self._kept[2])
         ng.nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, self._kept[3])
         ng.nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, self._kept[4])
-        self.session = c_void_p()
+        self.session: c_void_p | None = c_void_p()
         assert ng.nghttp2_session_server_new(byref(self.session), callbacks, None) == 0
         ng.nghttp2_session_callbacks_del(callbacks)
         array = (ng.nghttp2_settings_entry * len(entries))(*[ng.nghttp2_settings_entry(*entry) for entry in entries])

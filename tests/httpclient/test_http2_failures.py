@@ -579,15 +579,17 @@ def test_sink_may_use_the_session(session: Http2Session) -> None:
             with pytest.raises(RuntimeError, match="sink"):
                 feed(session, settings())
 
-    busy, cancelled = get(session, sink=Busy()), get(session)
+    busy = Busy()
+    get(session, sink=busy)
+    cancelled = get(session)
     session.data_to_send()
     feed(session, settings() + headers(1, OK) + headers(3, OK, end=True) + data(1, b"x", end=True))
     assert busy.events == [("head", 200, []), ("data", b"x"), ("end", [])]
     assert cancelled.events == []
-    kinds = [(kind, stream_id) for kind, _, stream_id, _ in split_frames(busy.wire)]  # type: ignore[attr-defined]
+    kinds = [(kind, stream_id) for kind, _, stream_id, _ in split_frames(busy.wire)]
     assert (HEADERS, 5) in kinds
     feed(session, headers(5, OK, end=True))
-    assert busy.next.status == 200  # type: ignore[attr-defined]
+    assert busy.next.status == 200
 
 
 @pytest.mark.parametrize("how", ["close", "terminate", "connection_lost"])

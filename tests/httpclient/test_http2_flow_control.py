@@ -101,7 +101,7 @@ def test_nobody_takes_the_data() -> None:
     for _ in range(5):
         busy = get(session)
         exchange(session, server)
-        server.respond(busy.stream_id, [(b":status", b"200")], b"y" * 300_000)  # type: ignore[attr-defined]
+        server.respond(busy.stream_id, [(b":status", b"200")], b"y" * 300_000)
         exchange(session, server)
         assert len(busy.body) == 300_000
     taken = 0

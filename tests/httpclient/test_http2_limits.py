@@ -278,7 +278,7 @@ def test_many_resets_of_finished_streams(session: Http2Session) -> None:
     for _ in range(50):
         sink = get(session)
         exchange(session, server)
-        server.respond(sink.stream_id, OK)  # type: ignore[attr-defined]
+        server.respond(sink.stream_id, OK)
         exchange(session, server)
     sinks = start(session)
     for _ in range(30):

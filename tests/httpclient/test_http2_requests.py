@@ -41,7 +41,7 @@ def sent(session: Http2Session, server: Server, **request: object) -> Fields:
     """Send a request and return its fields as the server sees them."""
     sink = get(session, **request)  # type: ignore[arg-type]
     exchange(session, server)
-    stream_id: int = sink.stream_id  # type: ignore[attr-defined]
+    stream_id: int = sink.stream_id
     return server.requests[stream_id].fields
 
 
@@ -173,7 +173,7 @@ def test_large_request_header_is_sent_with_continuation(session: Http2Session, s
     assert len(kinds) > 4
     assert set(kinds[3:]) == {CONTINUATION}
     server.receive(session_wire)
-    assert server.requests[sink.stream_id].fields[4] == (b"a", value.encode())  # type: ignore[attr-defined]
+    assert server.requests[sink.stream_id].fields[4] == (b"a", value.encode())
 
 
 def test_requests_that_differ_in_anything_keep_apart(session: Http2Session, server: Server) -> None:
@@ -234,7 +234,7 @@ def test_templates_are_bounded_and_the_least_used_goes() -> None:
 def test_streams_are_numbered_and_limited_by_the_peer(server: Server) -> None:
     session = Http2Session(max_concurrent_streams=3)
     sinks = [get(session, f"/{i}") for i in range(5)]
-    assert [sink.stream_id for sink in sinks] == [1, 3, 5, 7, 9]  # type: ignore[attr-defined]
+    assert [sink.stream_id for sink in sinks] == [1, 3, 5, 7, 9]
     assert (session.open_streams, session.max_concurrent_streams) == (5, 3)
     server.receive(session.data_to_send())
     assert sorted(server.requests) == [1, 3, 5], "the rest waits for the server's SETTINGS or for an answer"
@@ -259,7 +259,7 @@ def test_stream_numbers_run_out(session: Http2Session, server: Server) -> None:
     exchange(session, server)
     assert nghttp2_api.nghttp2_session_set_next_stream_id(session._pointer, (1 << 31) - 1) == 0
     last = get(session)
-    assert last.stream_id == (1 << 31) - 1  # type: ignore[attr-defined]
+    assert last.stream_id == (1 << 31) - 1
     for _ in range(2):
         with pytest.raises(RefusedStreamError) as caught:
             get(session)

@@ -62,7 +62,7 @@ def test_empty_body(session: Http2Session, server: Server) -> None:
     for body in (None, b""):
         sink = get(session)
         exchange(session, server)
-        server.respond(sink.stream_id, [(b":status", b"200")], body)  # type: ignore[attr-defined]
+        server.respond(sink.stream_id, [(b":status", b"200")], body)
         exchange(session, server)
         assert sink.events == [("head", 200, []), ("end", [])]
 
@@ -171,12 +171,12 @@ def test_padding_is_not_data(session: Http2Session) -> None:
 def test_many_streams_interleaved(session: Http2Session, server: Server) -> None:
     sinks = [get(session, f"/{i}") for i in range(100)]
     exchange(session, server)
-    bodies = {sink.stream_id: b"%d," % i * (i * 37) for i, sink in enumerate(sinks)}  # type: ignore[attr-defined]
+    bodies = {sink.stream_id: b"%d," % i * (i * 37) for i, sink in enumerate(sinks)}
     for stream_id, body in sorted(bodies.items(), reverse=True):
         server.respond(stream_id, [(b":status", b"200"), (b"n", b"%d" % stream_id)], body)
     exchange(session, server)
     for sink in sinks:
-        stream_id = sink.stream_id  # type: ignore[attr-defined]
+        stream_id = sink.stream_id
         assert sink.events[0] == ("head", 200, [(b"n", b"%d" % stream_id)])
         assert zlib.crc32(sink.body) == zlib.crc32(bodies[stream_id])
         assert sink.events[-1] == ("end", [])
@@ -187,12 +187,12 @@ def test_session_serves_one_request_after_the_other(session: Http2Session, serve
     for i in range(300):
         sink = get(session, f"/{i}")
         server.receive(session.data_to_send())
-        server.respond(sink.stream_id, [(b":status", b"200"), (b"i", b"%d" % i)], b"x" * i)  # type: ignore[attr-defined]
+        server.respond(sink.stream_id, [(b":status", b"200"), (b"i", b"%d" % i)], b"x" * i)
         feed(session, server.output())
         assert sink.events[0] == ("head", 200, [(b"i", b"%d" % i)])
         assert sink.body == b"x" * i
         assert sink.over
-        del server.requests[sink.stream_id]  # type: ignore[attr-defined]
+        del server.requests[sink.stream_id]
     assert session.open_streams == 0
 
 

@@ -159,7 +159,7 @@ def test_requests_leave_nothing_behind(session: Http2Session) -> None:
     for i in range(50):
         sink = get(session, f"/{i}", method="POST", body=b"body" * i)
         exchange(session, server)
-        server.respond(sink.stream_id, [*OK, (b"n", b"%d" % i)], b"x" * 10_000)  # type: ignore[attr-defined]
+        server.respond(sink.stream_id, [*OK, (b"n", b"%d" % i)], b"x" * 10_000)
         exchange(session, server)
         assert sink.over
     assert session._streams == {}
@@ -206,7 +206,7 @@ def test_session_may_change_threads() -> None:
         try:
             sink = get(session)
             exchange(session, server)
-            server.respond(sink.stream_id, OK, b"x" * 50_000)  # type: ignore[attr-defined]
+            server.respond(sink.stream_id, OK, b"x" * 50_000)
             exchange(session, server)
             assert sink.body == b"x" * 50_000
         except BaseException as error:
@@ -231,7 +231,7 @@ def test_sessions_of_many_threads_do_not_meet() -> None:
             for i in range(30):
                 sink = get(session, f"/{seed}/{i}")
                 exchange(session, server)
-                server.respond(sink.stream_id, [*OK, (b"seed", b"%d" % seed)], b"%d" % seed * i)  # type: ignore[attr-defined]
+                server.respond(sink.stream_id, [*OK, (b"seed", b"%d" % seed)], b"%d" % seed * i)
                 exchange(session, server)
                 assert sink.events[0] == ("head", 200, [(b"seed", b"%d" % seed)])
                 assert sink.body == b"%d" % seed * i

@@ -62,11 +62,11 @@ def enumerations(header: str) -> dict[str, set[str]]:
     }
 
 
-def library_is_older_than_header() -> bool:
-    """Say whether another library than the one that belongs to the header is being tested."""
+def library_is_another() -> bool:
+    """Say whether a library is being tested that isn't the header's, and may lack some of what that declares."""
     version = pathlib.Path("/usr/include/nghttp2/nghttp2ver.h").read_text(encoding="utf-8")
     number = int(re.findall(r"define NGHTTP2_VERSION_NUM (\w+)", version)[0], 16)
-    return bool(unit.nghttp2_version(0).contents.version_num < number)
+    return bool(unit.nghttp2_version(0).contents.version_num != number)
 
 
 def test_every_function_is_bound(header: str) -> None:
@@ -75,7 +75,7 @@ def test_every_function_is_bound(header: str) -> None:
     assert set(functions) - set(nghttp2_api.__all__) == set()
     for name in functions:
         function = getattr(nghttp2_api, name)
-        assert function or library_is_older_than_header(), f"{name} is in the header, but not in the library"
+        assert function or library_is_another(), f"{name} is in the header, but not in the library"
         assert function is getattr(unit, name), "bound once"
 
 
@@ -84,7 +84,7 @@ def test_prototypes_agree(header: str) -> None:
     wrong = []
     for name, (result, parameters) in declared_functions(header).items():
         function = getattr(unit, name)
-        if not function and library_is_older_than_header():
+        if not function and library_is_another():
             continue
         bound = [function.restype, *function.argtypes]
         declared = [result, *parameters]

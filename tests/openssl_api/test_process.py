@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .processes import python, sent_certificates
+from .processes import compile_library, python, sent_certificates
 
 if TYPE_CHECKING:
+    import pathlib
+
     from tests.certificates import Certificates
 
 PRELUDE = """
@@ -64,6 +66,33 @@ time.sleep(0.05)
     for _ in range(5):
         result = python(code)
         assert (result.returncode, result.stderr) == (0, "")
+
+
+AT_EXIT = """
+#include <stdlib.h>
+#include <unistd.h>
+void *(*method)(void);
+void *(*new_context)(void *);
+static void look(void) { _exit(new_context(method()) ? 42 : 43); }
+void arrange(void) { atexit(look); }
+"""
+
+
+def test_openssl_is_usable_to_the_very_end(tmp_path: pathlib.Path) -> None:
+    """What is arranged first runs last: after OpenSSL's own clean-up at exit, if it were to clean up."""
+    code = """
+    import ctypes, os
+    look = ctypes.CDLL(os.environ["LOOK"])
+    look.arrange()
+    from openssl_api import TlsContext, api
+    from openssl_api._library import libssl
+    for name, symbol in (("method", "TLS_method"), ("new_context", "SSL_CTX_new")):
+        address = ctypes.cast(libssl.cdll[symbol], ctypes.c_void_p).value
+        ctypes.c_void_p.in_dll(look, name).value = address
+    context = TlsContext(verify=False)
+    """
+    result = python(code, LOOK=compile_library(tmp_path / "look.so", AT_EXIT))
+    assert (result.returncode, result.stderr) == (42, "")
 
 
 def test_after_fork(certificates: Certificates) -> None:
