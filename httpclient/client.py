@@ -279,7 +279,7 @@ class TgoHttpClient(RequestSettings):
                         request = following
                         continue
                     if isinstance(exchange, IncrementalExchange):
-                        exchange.deliver_again()
+                        exchange.deliver_withheld()
             except HttpClientError as error:
                 flow = flow or Flow(self, request)
                 if not exchange.done or exchange.error is not None:
@@ -364,7 +364,8 @@ class TgoHttpClient(RequestSettings):
                     request = following
                     continue
             response.history = flow.history
-            self._last = response
+            # Without the reader: a response that is forgotten half read must not be kept here.
+            self._last = HttpResponse(exchange)
             self._last_activity = now = time.monotonic()
             response.elapsed = now - started
             return response
@@ -384,11 +385,12 @@ class TgoHttpClient(RequestSettings):
             raise EventFailedError(error) from error  # in a worker's thread nobody else would take it
 
     def _received(self, exchange: IncrementalExchange, piece: bytes) -> object:
-        on_recv, head = self.on_recv, exchange.head
-        if on_recv is None:
+        if exchange.withheld is None:
+            head = exchange.head
+            exchange.withheld = head is not None and head.status in FOLLOWED and self._will_follow(head)
+        on_recv = self.on_recv
+        if on_recv is None or exchange.withheld:
             return None
-        if head is not None and head.status in FOLLOWED and not exchange.final and self._will_follow(head):
-            return None  # kept until it is clear that this is the response
         return self._fire(exchange, on_recv, piece)
 
     def _will_follow(self, head: ResponseHead) -> bool:
@@ -537,7 +539,9 @@ class TgoHttpClient(RequestSettings):
 
     @property
     def last_response(self) -> HttpResponse | None:
-        """The response of the request that finished last; ``None`` before the first."""
+        """The response of the request that finished last, or the head of that of a stream; ``None`` before the
+        first.
+        """
         return self._last
 
     @property

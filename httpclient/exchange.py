@@ -129,10 +129,10 @@ class IncrementalExchange(Exchange):
     :param on_recv: gets the exchange and each piece; where it returns ``False``, the piece is not kept for the
         response.
 
-    :ivar final: whatever the status, no other attempt follows this one.
+    :ivar withheld: the pieces are kept, because another attempt may follow this one; ``None`` before the first.
     """
 
-    __slots__ = ("_arrived", "_on_recv", "final")
+    __slots__ = ("_arrived", "_on_recv", "withheld")
 
     incremental = True
 
@@ -145,7 +145,7 @@ class IncrementalExchange(Exchange):
         super().__init__(request, on_done)
         self._on_recv = on_recv
         self._arrived: deque[bytes] = deque()
-        self.final = False
+        self.withheld: bool | None = None
 
     def on_data(self, view: memoryview) -> None:
         self._arrived.append(bytes(view))
@@ -159,12 +159,13 @@ class IncrementalExchange(Exchange):
             if self._on_recv(self, piece) is not False:
                 self.chunks.append(piece)
 
-    def deliver_again(self) -> None:
-        """Deliver what was kept back in case that another attempt would follow, because none does."""
-        self.final = True
-        chunks, self.chunks = self.chunks, []
-        self._arrived.extend(chunks)
-        self.deliver()
+    def deliver_withheld(self) -> None:
+        """Deliver what was kept back, because no other attempt follows."""
+        if self.withheld:
+            self.withheld = False
+            chunks, self.chunks = self.chunks, []
+            self._arrived.extend(chunks)
+            self.deliver()
 
 
 class StreamExchange(Exchange):

@@ -93,6 +93,16 @@ class Http1Connection:
         stream = connection.stream
         return stream is not None and self.closing is None and stream.is_quiet()
 
+    def looks_usable(self, worker: TSocketPoolWorker) -> bool:
+        """Tell whether an idle connection can be used, as far as its worker can tell. In *worker*'s thread."""
+        connection = self.connection
+        stream = connection.stream
+        if stream is None or self.closing is not None:
+            return False
+        # Also if it is watched: what has come since the worker's last look is seen only after this. One that another
+        # worker watches is that one's to look at.
+        return (connection.attached and connection.worker is not worker) or stream.is_quiet()
+
     @property
     def reusable(self) -> bool:
         """The exchange is over, and the connection may carry another one."""
@@ -490,7 +500,9 @@ class Http1Connection:
         if exchange is not None:
             if self.closing is not None and not isinstance(error, EventFailedError):
                 error = self.closing
-            exchange.on_failure(transfer_failure(error, exchange.request, self.peer, sending=sending))
+            # Also where all has arrived, and the user's event that got the last of it has failed.
+            exchange.error = transfer_failure(error, exchange.request, self.peer, sending=sending)
+            exchange.done = True
             exchange.finish()
 
     def _check_silence(self) -> None:

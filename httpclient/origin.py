@@ -256,9 +256,7 @@ class Origin(OriginConnections):
                 self._connect(exchange)
                 return
             if isinstance(grant, Http1Connection):
-                stream = grant.connection.stream
-                # Also one that a worker watches: what has come since the last look is seen only after this.
-                if not exchange.fresh and stream is not None and stream.is_quiet():
+                if not exchange.fresh and grant.looks_usable(worker):
                     self._start_on(grant, exchange, worker)
                     return
                 if self._replace(grant, exchange):

@@ -109,7 +109,7 @@ class PendingCall:
             if self._flow.follow(exchange, lambda: HttpResponse(exchange)) is not None:
                 return True
             if isinstance(exchange, IncrementalExchange):
-                exchange.deliver_again()
+                exchange.deliver_withheld()
         return False
 
     def _finish(self, response: HttpResponse | None, error: HttpClientError | None) -> None:

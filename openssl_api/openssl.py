@@ -81,6 +81,7 @@ class TgoOpenSSL:
         "_identity",
         "_options",
         "_own_context",
+        "_shown",
         "certificate",
         "ended",
         "host",
@@ -105,6 +106,7 @@ class TgoOpenSSL:
         self._own_context: TlsContext | None = None
         self._identity: tuple[bytes, bytes, str] = (b"", b"", "")
         self._engine: TlsEngine | None = None
+        self._shown: TlsEngine | None = None
         self._handshaking = False
         self._buffer = create_string_buffer(_BUFFER_SIZE)
         #: The server's name or IP address: what its certificate must be for.
@@ -277,17 +279,27 @@ class TgoOpenSSL:
 
         Delphi: Grijjy.OpenSSL.TgoOpenSSL.ALPN
         """
-        return self._engine is not None and self._engine.alpn == _H2
+        engine = self.engine
+        return engine is not None and engine.alpn == _H2
 
     @property
     def engine(self) -> TlsEngine | None:
-        """The TLS connection, which knows more about it; ``None`` while there is none."""
-        return self._engine
+        """The TLS connection, which knows more about it; ``None`` while there is none.
+
+        One that is set here is somebody else's, a socket connection's: it can be asked about by :meth:`alpn` and
+        :attr:`truncated`, but is neither driven nor closed by this handler.
+        """
+        return self._engine or self._shown
+
+    @engine.setter
+    def engine(self, value: TlsEngine | None) -> None:
+        self._shown = value
 
     @property
     def truncated(self) -> bool:
         """The connection ended without close_notify: data may be missing."""
-        return self._engine is not None and self._engine.truncated
+        engine = self.engine
+        return engine is not None and engine.truncated
 
     def _connected(self) -> TlsEngine:
         if self._engine is None:

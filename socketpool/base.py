@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from openssl_api import TlsEngine
+
     from .connecting import Connecting
     from .manager import TgoClientSocketManager
     from .memorypool import MemoryBlock
@@ -110,6 +112,10 @@ class BaseConnection(ConnectionOptions):
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.Closed
         """
         return self._closed
+
+    def _engine(self) -> TlsEngine | None:
+        stream = self.stream
+        return None if stream is None else stream.engine
 
     # Ending
 

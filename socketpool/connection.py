@@ -181,7 +181,10 @@ class TgoSocketConnection(BaseConnection):
             return Stream(fd, address)
         from .tls_stream import TlsStream
 
-        return TlsStream(fd, address, self._owner.new_engine(self, fd))
+        engine = self._owner.new_engine(self, fd)
+        if self._openssl is not None:
+            self._openssl.engine = engine
+        return TlsStream(fd, address, engine)
 
     def check_alpn(self, stream: Stream) -> None:
         """Fail where :attr:`alpn` insists on HTTP/2 and the peer has not agreed to it."""

@@ -251,12 +251,15 @@ def _after_fork_in_child() -> None:
         manager._abandon_after_fork()
 
 
-def _close_all() -> None:
+def _stop_workers() -> None:
+    # Connections are left as they are: telling their users now, in threads that are about to be stopped wherever they
+    # are, would only make noise. The system closes the sockets.
     for manager in list(_managers):
-        manager.close()
+        for worker in manager._workers:
+            worker.close()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 # Workers are daemon threads, so that a forgotten manager doesn't keep the interpreter alive; but they must not run
 # while it is being taken apart.
-atexit.register(_close_all)
+atexit.register(_stop_workers)

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openssl_api import TgoOpenSSL, TlsContext
+    from openssl_api import TgoOpenSSL, TlsContext, TlsEngine
 
     from .resolver import Address
 
@@ -108,17 +108,24 @@ class ConnectionOptions:
 
     @property
     def openssl(self) -> TgoOpenSSL:
-        """The TLS handler, which also holds the certificate options.
+        """The certificate options, the name that TLS verifies (``host``), and what became of them: once connected,
+        ``alpn()`` and ``engine`` are those of the connection. Its other methods aren't for use here.
 
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.OpenSSL
         """
         if self._openssl is None:
             from openssl_api import TgoOpenSSL
 
-            self._openssl = TgoOpenSSL(self._tls_context)
-            self._openssl.host = self._hostname
-            self._openssl.port = self._port
+            openssl = TgoOpenSSL(self._tls_context)
+            openssl.host = self._hostname
+            openssl.port = self._port
+            openssl.engine = self._engine()
+            self._openssl = openssl
         return self._openssl
+
+    def _engine(self) -> TlsEngine | None:
+        """The TLS side of the connection, while it is connected."""
+        return None
 
     @property
     def certificate(self) -> bytes:

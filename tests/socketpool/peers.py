@@ -81,3 +81,13 @@ def read_all(stream: Stream, block: MemoryBlock, take: Callable[[bytes], object]
     """Read until the end of the stream."""
     while count := stream.receive(block, LIMIT):
         take(bytes(block.view[:count]))
+
+
+def receive_the_end(stream: Stream) -> None:
+    """Receive until the stream ends; that what comes in after a shutdown makes the kernel reset it, is an end too."""
+    block = MemoryBlock(16384)
+    try:
+        while stream.receive(block, LIMIT):
+            pass
+    except ConnectionError:
+        pass

@@ -168,9 +168,7 @@ def test_no_limit_is_possible(manager: TgoClientSocketManager, scripted: Scripte
     assert connect(manager.request("localhost", scripted(echo).port), float("inf")) is None
 
 
-def test_no_time_at_all_fails_in_order(
-    manager: TgoClientSocketManager, silent_port: int, connect: Connect
-) -> None:
+def test_no_time_at_all_fails_in_order(manager: TgoClientSocketManager, silent_port: int, connect: Connect) -> None:
     for timeout in (0, -1):
         assert type(connect(manager.request("127.0.0.1", silent_port), timeout)) is ConnectionTimeoutError
 
@@ -666,9 +664,7 @@ def test_reconnecting_from_the_event_that_tells_of_the_end(
     assert len(ends) == 2
 
 
-def test_a_closed_manager_makes_no_connection(
-    make_manager: Managers, scripted: ScriptedServers
-) -> None:
+def test_a_closed_manager_makes_no_connection(make_manager: Managers, scripted: ScriptedServers) -> None:
     manager = make_manager()
     connection = manager.request("127.0.0.1", scripted(echo).port)
     manager.close()
@@ -679,9 +675,7 @@ def test_a_closed_manager_makes_no_connection(
         manager.request("127.0.0.1", 80)
 
 
-def test_an_interrupted_open_closes_what_it_opened(
-    manager: TgoClientSocketManager, silent_port: int
-) -> None:
+def test_an_interrupted_open_closes_what_it_opened(manager: TgoClientSocketManager, silent_port: int) -> None:
     from tests.linuxapi.waits import alarms
 
     def interrupt(_: int) -> None:

@@ -107,9 +107,7 @@ def test_the_same_bytes_without_a_copy(peers: Peers) -> None:
     assert received == bytes(range(250)) * 400
 
 
-def test_an_event_that_raises_is_reported_and_changes_nothing(
-    peers: Peers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_event_that_raises_is_reported_and_changes_nothing(peers: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     caught: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", caught.append)
 
@@ -140,9 +138,7 @@ def test_exactly_one_end_however_many_ask_for_it(peers: Peers, end: Callable[[Co
         connection, events = peers.connect(server, disconnected=TgoSocketConnection.disconnect)
         barrier = threading.Barrier(3)
 
-        def ask(
-            call: Callable[[], None], barrier: threading.Barrier = barrier
-        ) -> None:
+        def ask(call: Callable[[], None], barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
             call()
 

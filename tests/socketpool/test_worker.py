@@ -133,6 +133,7 @@ def test_a_call_that_raises_is_reported_and_changes_nothing(
         raise SystemExit("from a handler")
 
     worker.call_soon(fail)
+    run(worker, lambda: None)
     token = worker.register(ours.fileno(), EPOLLIN, leave)
     theirs.sendall(b"x")
     run(worker, lambda: worker.call_at(0, fail))
