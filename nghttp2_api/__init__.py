@@ -53,7 +53,6 @@ from .callbacks import (
     pnghttp2_mem,
 )
 from .constants import (
-    _NGHTTP2_HEADERS,
     NGHTTP2_ALTSVC,
     NGHTTP2_CANCEL,
     NGHTTP2_CLEARTEXT_PROTO_VERSION_ID,
@@ -365,7 +364,6 @@ __all__ = [
     "NGHTTP2_STREAM_STATE_RESERVED_REMOTE",
     "NGHTTP2_VERSION_AGE",
     "NGHTTP2_WINDOW_UPDATE",
-    "_NGHTTP2_HEADERS",
     "libnghttp2",
     "nghttp2_before_frame_send_callback",
     "nghttp2_calloc",

@@ -23,8 +23,8 @@ PORTED: tuple[Ported, ...] = (
     Ported(
         "Nghttp2._NGHTTP2_HEADERS",
         "const",
-        "nghttp2_api._NGHTTP2_HEADERS",
-        "also under its C name NGHTTP2_HEADERS, which Delphi cannot tell from the record nghttp2_headers",
+        "nghttp2_api.NGHTTP2_HEADERS",
+        "its C name, which Delphi cannot tell from the record nghttp2_headers",
     ),
     Ported("Nghttp2.NGHTTP2_HCAT_REQUEST", "const", "nghttp2_api.NGHTTP2_HCAT_REQUEST"),
     Ported("Nghttp2.NGHTTP2_HCAT_RESPONSE", "const", "nghttp2_api.NGHTTP2_HCAT_RESPONSE"),
@@ -148,4 +148,12 @@ def _reason(name: str) -> str:
     return "function of nghttp2.h that the Delphi unit leaves out"
 
 
-NEW: dict[str, str] = {name: _reason(name) for name in _public if name not in _PORTED_NAMES}
+NEW: dict[str, str] = {
+    **{name: _reason(name) for name in _public if name not in _PORTED_NAMES},
+    **{
+        f"nghttp2_frame.{member}": "a member of the C union that the Delphi unit leaves out"
+        for member in (
+            "data", "ext", "goaway", "ping", "priority", "push_promise", "rst_stream", "settings", "window_update",
+        )
+    },
+}

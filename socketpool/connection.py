@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _READ_EVENTS = EPOLLIN | EPOLLRDHUP
 
+#: Seconds that a kept connection is waited for while its worker is busy with it.
+_PATIENCE = 0.1
+
 
 class TgoSocketConnection(BaseConnection):
     """A TCP connection, with TLS where :attr:`ssl` is set.
@@ -552,20 +555,23 @@ class TgoSocketConnection(BaseConnection):
                     self.attach()
                 worker, token = self._worker, self._token
                 assert worker is not None
-                if self._watched != token:
+                with self._io_lock:
+                    watched, self._watched = self._watched == token, token
+                if not watched:
                     worker.call_soon(self._watch_expiry, token)
-                    self._watched = token
             except (OSError, RuntimeError):
                 return False
         return True
 
-    def take_back(self) -> bool:
-        """Use a connection again that was given back. ``False`` if it can't be: it has ended or expired meanwhile, or
-        the peer has ended it or said something, even if the worker hasn't noticed yet.
+    def take_back(self) -> bool | None:
+        """Use a connection again that was given back.
+
+        :return: ``False`` if it can't be: it has ended or expired, or the peer has ended it or said something, even if
+            the worker hasn't noticed yet. ``None`` if the worker is busy with it for too long to tell.
         """
-        # Somebody who is just looking at it has a reason.
-        if not self._event_lock.acquire(blocking=False):
-            return False
+        # Not without limit: two events that each ask for the connection of the other would wait for ever.
+        if not self._event_lock.acquire(timeout=_PATIENCE):
+            return None
         try:
             with self._io_lock:
                 stream = self.stream
@@ -581,21 +587,20 @@ class TgoSocketConnection(BaseConnection):
 
     def _watch_expiry(self, token: int) -> None:
         """End the connection if it has expired, or look again when it will have. In the worker."""
-        with self._event_lock:
+        with self._io_lock:
             if token != self._token:
                 return
-            with self._io_lock:
-                release_at = self._release_at
-                expired = 0.0 < release_at <= time.monotonic()
-                if expired:
-                    self._shutdown = True
+            release_at = self._release_at
+            expired = 0.0 < release_at <= time.monotonic()
             if expired:
-                self._lost(None)
-            elif release_at:
-                assert self._worker is not None
-                self._worker.call_at(release_at, lambda: self._watch_expiry(token))
-            else:
+                self._shutdown = True
+            elif not release_at:
                 self._watched = 0
+        if expired:
+            self._end_held(token, None)
+        elif release_at:
+            assert self._worker is not None
+            self._worker.call_at(release_at, lambda: self._watch_expiry(token))
 
     def __repr__(self) -> str:
         kind = " with TLS" if self._ssl else ""

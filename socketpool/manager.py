@@ -115,8 +115,12 @@ class TgoClientSocketManager:
                 if not free:
                     break
                 connection = free.pop()
-            if connection.take_back():
+            taken = connection.take_back()
+            if taken:
                 return connection
+            if taken is None:
+                self._list(connection)
+                break
         connection = TgoSocketConnection(self, hostname, port)
         connection.ssl = ssl
         connection.alpn = alpn
@@ -135,6 +139,10 @@ class TgoClientSocketManager:
         if not keep or connection.certificate or connection.addresses or not connection.give_back(INTERVAL_FREE):
             connection.close()
             return
+        self._list(connection)
+
+    def _list(self, connection: TgoSocketConnection) -> None:
+        """Offer a connection that was given back to the next request."""
         with self._lock:
             closed = self._closed
             if not closed:

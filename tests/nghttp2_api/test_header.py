@@ -214,10 +214,6 @@ def test_abi(header: str) -> None:
     )
 
 
-def test_headers_constant_has_delphis_name_too() -> None:
-    assert nghttp2_api._NGHTTP2_HEADERS == nghttp2_api.NGHTTP2_HEADERS == 1
-
-
 NEWER = [name for name, row in unit._FUNCTIONS.items() if len(row) == 3]
 
 

@@ -384,7 +384,7 @@ def test_closing_with_everything_in_flight(
     """Connected, connecting, sending to a peer that doesn't read, kept, disconnecting, detached, in an open."""
     manager = make_manager(behavior=POOL, workers=2)
     server = peers.serve(echo, aborts=True)
-    deaf = peers.serve(script(Connection.wait and (lambda each: each.wait(threading.Event()))), aborts=True)
+    deaf = peers.serve(lambda each: each.wait(threading.Event()), aborts=True)
     listeners = [peers.connect(server, manager) for _ in range(5)]
     for _ in range(5):
         connection = manager.request("127.0.0.1", silent_port)
@@ -396,8 +396,7 @@ def test_closing_with_everything_in_flight(
         listeners.append((connection, events))
         if index % 2:
             connection.disconnect()
-    for _ in range(3):
-        connection, _ = peers.connect(server, manager)
+    for connection, _ in [peers.connect(server, manager) for _ in range(3)]:
         manager.release(connection)
     detached = peers.request(server, manager)
     stream = detached.open()
@@ -452,7 +451,7 @@ def test_closing_says_goodbye(make_manager: Managers, peers: Peers, tls: bool) -
 
 def test_connecting_races_with_closing(peers: Peers) -> None:
     """Each connection that was begun ends by an event, each that wasn't by an exception."""
-    server = peers.serve(echo, aborts=True, **({"handshakes_fail": True} if peers.request(_Dummy()).ssl else {}))
+    server = peers.serve(echo, aborts=True, handshakes_fail=True)
     for _ in range(10):
         manager = TgoClientSocketManager(workers=2)
         listeners: list[Events] = []
@@ -472,17 +471,14 @@ def test_connecting_races_with_closing(peers: Peers) -> None:
         threads = [threading.Thread(target=connect) for _ in range(3)]
         for thread in threads:
             thread.start()
-        wait_until(lambda listeners=listeners: len(listeners) > 10)
+        while len(listeners) <= 10:
+            time.sleep(0.001)
         manager.close()
         for thread in threads:
             thread.join(LIMIT)
         for events in listeners:
             events.wait_for("disconnected")
             assert events.connection.closed
-
-
-class _Dummy:
-    port = 1
 
 
 def test_a_manager_can_be_forgotten(peers: Peers) -> None:
