@@ -15,7 +15,7 @@ from socketpool.stream import read_blocks
 from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutError, RemoteClosedError, SendTimeoutError
 from .failures import EventFailedError, aborted, deadline_passed, transfer_failure
 from .http1_response import ResponseParser
-from .http1_upload import wire_pieces
+from .http1_upload import BODY_PIECE, untaken, wire_pieces
 from .tls import describe_tls
 
 TYPE_CHECKING = False
@@ -50,9 +50,8 @@ class Http1Connection:
     """
 
     __slots__ = (
-        "_body_over", "_continue_timer", "_deadline_timer", "_parser", "_pieces", "_sending", "_sent_before", "_timer",
-        "_timer_worker", "closing", "connection", "exchange", "idle_since", "origin", "peer", "tls_description",
-        "uses",
+        "_body_over", "_continue_timer", "_deadline_timer", "_parser", "_pieces", "_sending", "_timer", "_timer_worker",
+        "_untaken", "closing", "connection", "exchange", "idle_since", "origin", "peer", "tls_description", "uses",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection, limits: Http1Limits | None) -> None:
@@ -71,10 +70,11 @@ class Http1Connection:
         self._parser = ResponseParser(limits)
         #: Everything of the request has been given to the socket, so another request may follow it.
         self._body_over = True
-        # While a worker drives: what is still to be sent, what is being sent, and how much has been, in total.
+        #: How much of what was sent the peer hadn't taken when somebody last looked.
+        self._untaken = 0
+        # While a worker drives: what is still to be sent, and what is being sent.
         self._pieces: Iterator[tuple[bytes, bool]] | None = None
         self._sending = b""
-        self._sent_before = 0
         self._timer: Timer | None = None
         self._timer_worker: TSocketPoolWorker | None = None
         self._deadline_timer: Timer | None = None
@@ -174,15 +174,24 @@ class Http1Connection:
             while True:
                 if request.deadline:
                     timeout = self._time_left(request, PHASE_RECEIVE)
-                self._received(stream, exchange, block, stream.receive(block, timeout))
+                try:
+                    count = stream.receive(block, timeout)
+                except TransferTimeoutError as error:
+                    if timeout < request.recv_timeout:
+                        raise deadline_passed(PHASE_RECEIVE) from error
+                    if request.body is None or not self._is_taking(stream):
+                        raise
+                    continue
+                self._received(stream, exchange, block, count)
                 if exchange.satisfied():
                     return
-        except TransferTimeoutError as error:
-            if timeout < request.recv_timeout:
-                raise deadline_passed(PHASE_RECEIVE) from error
-            raise
         finally:
             read_blocks.release_mem(block)
+
+    def _is_taking(self, stream: Stream) -> bool:
+        """Tell whether the peer has taken something of what was sent since somebody last looked, and hasn't all yet."""
+        before, self._untaken = self._untaken, untaken(stream)
+        return self._untaken not in (0, before)
 
     def _gone(self) -> HttpClientError:
         return self.closing or aborted("the connection was closed by this side")
@@ -221,6 +230,8 @@ class Http1Connection:
             data = b""
         if data:
             self._send(stream, exchange, data)
+        if body.length is None or body.length > BODY_PIECE:
+            self._untaken = untaken(stream)
 
     def _declined(self, stream: Stream, exchange: Exchange) -> bool:
         """Wait for the server to ask for the body. ``True`` if it answers instead."""
@@ -401,6 +412,9 @@ class Http1Connection:
             return  # word of an exchange that has ended meanwhile
         exchange.last_activity = time.monotonic()
         self._sending = b""
+        stream = self.connection.stream
+        if stream is not None:
+            self._untaken = untaken(stream)
         try:
             if exchange.on_sent is not None:
                 exchange.on_sent(sent)
@@ -512,14 +526,14 @@ class Http1Connection:
         worker, stream = connection.worker, connection.stream
         if exchange is None or stream is None or not connection.attached or worker is None or not worker.is_current:
             return  # idle, or somebody else drives now
-        limit = exchange.request.recv_timeout
-        sent = stream.queued - stream.backlog_size
-        if stream.backlog_size and sent != self._sent_before:
-            # A large piece on a slow line takes its time; the peer isn't silent as long as it takes something.
-            self._sent_before = sent
-            exchange.last_activity = time.monotonic()
+        request = exchange.request
+        limit = request.recv_timeout
         due = exchange.last_activity + limit
-        if time.monotonic() < due:
+        now = time.monotonic()
+        if now >= due and request.body is not None and self._is_taking(stream):
+            exchange.last_activity = now  # a slow line is not a silent peer
+            due = now + limit
+        if now < due:
             self._timer = worker.call_at(due, self._check_silence)
             self._timer_worker = worker
         elif stream.backlog_size:

@@ -6,11 +6,15 @@ No Delphi origin: the original sends a body that is in memory, in one piece.
 
 from __future__ import annotations
 
+import sys
+
 from .http1_request import encode_chunk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from socketpool import Stream
 
     from .body import Body
 
@@ -33,3 +37,14 @@ def wire_pieces(body: Body) -> Iterator[tuple[bytes, bool]]:
         piece = body.read(BODY_PIECE)
         left -= len(piece)
         yield piece, left <= 0
+
+
+def untaken(stream: Stream) -> int:
+    """Return how many bytes that were sent the peer hasn't confirmed yet.
+
+    The kernel takes megabytes at once, which a slow line needs many seconds for.
+    """
+    from fcntl import ioctl
+    from termios import TIOCOUTQ
+
+    return stream.backlog_size + int.from_bytes(ioctl(stream.fd, TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -105,3 +105,11 @@ def _is_hashed(name: str) -> bool:
     """Tell whether a file name has the form that OpenSSL looks for: 5ed36f99.0."""
     stem, _, number = name.partition(".")
     return len(stem) == 8 and number.isdigit() and not stem.strip("0123456789abcdef")
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = RLock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from _thread import RLock
+from _weakrefset import WeakSet
 
 from ._pem import free_certificates, read_certificates, use_certificate
 from ._sessions import SessionCache, new_session_callback, raised
@@ -124,6 +125,7 @@ class TlsContext:
         self._handle: int | None = None
         self._keep: Any = None
         self._lock = RLock()
+        _contexts.add(self)
         self._trust_pending = verify and ca_file is None and ca_directory is None and ca_data is None
         #: Whether servers are verified.
         self.verify = verify
@@ -304,3 +306,17 @@ def _keylog_callback(keylog: Callable[[bytes], object]) -> Any:
             raised[ssl] = error
 
     return TKeylogCallback(on_line)
+
+
+_contexts: WeakSet[TlsContext] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for context in list(_contexts):
+        # Another thread of the parent may have held the lock; nobody would ever release it here.
+        context._lock = RLock()
+        # The sessions are the parent's: a ticket that both use links their connections (RFC 8446 appendix C.4).
+        context.sessions.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

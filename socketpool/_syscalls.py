@@ -16,7 +16,6 @@ from linuxapi import epoll_event
 from linuxapi._libc import libc_errno as libc
 from linuxapi.binding import bind_untyped
 from linuxapi.syssocket import (
-    F_GETFL,
     F_SETFL,
     IPPROTO_TCP,
     O_NONBLOCK,
@@ -87,9 +86,8 @@ def unacknowledged(fd: int) -> int:
 
 
 def set_blocking(fd: int, blocking: bool) -> None:
-    """Choose whether reads and writes of a descriptor wait."""
-    flags = fcntl(fd, F_GETFL, 0)
-    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK if blocking else flags | O_NONBLOCK)
+    """Choose whether reads and writes of a socket wait. None of its other status flags is ever set here."""
+    fcntl(fd, F_SETFL, 0 if blocking else O_NONBLOCK)
 
 
 def set_receive_timeout(fd: int, seconds: float) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .memorypool import MemoryBlock
     from .resolver import Address
 
+#: The most that one record of TLS holds (RFC 8446 section 5.1).
+_RECORD_SIZE = 16384
+
 #: How much plaintext is encrypted at once: bounds the memory that a large message takes a second time.
 _WRITE_SIZE = 128 * 1024
 
@@ -94,6 +97,13 @@ class TlsStream(Stream):
             self._set_timeout(timeout)
         deadline = time.monotonic() + timeout
         count = self.engine.read_into_blocking(block.address, block.size)
+        if count >= _RECORD_SIZE and self.engine.has_pending():
+            # A full record, and more has been read ahead: a large body. Take it along, but don't wait for the rest of
+            # a record that is there in part.
+            try:
+                return count + max(0, self.receive_now(block, count))
+            except OSError:
+                return count  # and the next call meets the error again
         if count >= 0:
             return count
         # Either the kernel's time limit, a signal, or records without data (tickets, key updates).
@@ -119,7 +129,7 @@ class TlsStream(Stream):
         total = count
         room = block.size - offset
         self._stopped = False
-        while room - total >= 16384 and engine.has_pending():
+        while room - total >= _RECORD_SIZE and engine.has_pending():
             try:
                 count = engine.read_into(block.address + offset + total, room - total)
             except OSError:

@@ -77,13 +77,14 @@ def test_a_refused_connection(way: Way, refused_port: int) -> None:
 
 @both_ways
 @pytest.mark.usefixtures("no_leaks")
-def test_a_name_that_does_not_exist(way: Way) -> None:
-    url = "http://no-such-host.invalid/"
+def test_a_name_that_cannot_be_looked_up(way: Way) -> None:
+    # A label is too long, which the look-up notices without asking anybody.
+    url = f"http://{'x' * 64}.invalid/"
     with way.client() as http:
         error = way.fail(http, "GET", url)
     assert isinstance(error, ConnectError)
     check(error, "connect", url)
-    assert "no-such-host.invalid" in str(error)
+    assert "cannot resolve" in str(error)
 
 
 @both_ways
@@ -137,7 +138,7 @@ def test_http2_that_is_not_agreed_to(way: Way, nginx: Nginx, certificates: Certi
     with way.client(certificates, http2=True) as http:
         error = way.fail(http, "GET", nginx.url("https1", "/1k"))
         assert isinstance(error, HttpTlsError)
-        assert "HTTP/2" in str(error)
+        assert "ALPN" in str(error)
 
 
 @both_ways

@@ -397,7 +397,7 @@ def test_a_peer_without_http2_is_refused_where_it_must_be_and_served_where_it_ma
     nginx: Nginx, certificates: Certificates
 ) -> None:
     url = nginx.url("https1", "/1k")
-    with blocking(certificates) as http, pytest.raises(HttpTlsError, match="ALPN|protocol"):
+    with blocking(certificates) as http, pytest.raises(HttpTlsError, match=r"ALPN|protocol"):
         http.get(url)
     with TgoHttpClient(ca_file=str(certificates.ca_file)) as http:
         assert http.get(url).http_version == "1.1"

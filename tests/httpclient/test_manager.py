@@ -101,7 +101,8 @@ def test_clients_of_one_manager_share_connections(nginx: Nginx) -> None:
     url = nginx.url("http", "/connection")
 
     def our_port(http: TgoHttpClient) -> str:
-        return next(line for line in http.get(url).text.splitlines() if line.startswith("client="))
+        text: str = http.get(url).text
+        return next(line for line in text.splitlines() if line.startswith("client="))
 
     with TgoHttpClientManager() as manager:
         connections = set()

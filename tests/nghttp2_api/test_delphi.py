@@ -30,6 +30,6 @@ def test_every_target_exists() -> None:
 
 def test_every_public_name_is_ported_or_new() -> None:
     ported = {row.python.split(".")[1] for row in PORTED}
-    assert ported | set(NEW) == set(nghttp2_api.__all__)
+    assert ported | {name for name in NEW if "." not in name} == set(nghttp2_api.__all__)
     assert ported & set(NEW) == set()
     assert all(NEW.values())

@@ -396,10 +396,10 @@ def test_closing_with_everything_in_flight(
         listeners.append((connection, events))
         if index % 2:
             connection.disconnect()
-    for connection, _ in [peers.connect(server, manager) for _ in range(3)]:
-        manager.release(connection)
     detached = peers.request(server, manager)
     stream = detached.open()
+    for connection, _ in [peers.connect(server, manager) for _ in range(3)]:
+        manager.release(connection)
     receiving = threading.Thread(target=receive_the_end, args=(stream,))
     receiving.start()
     opening = manager.request("127.0.0.1", silent_port)
@@ -452,7 +452,7 @@ def test_closing_says_goodbye(make_manager: Managers, peers: Peers, tls: bool) -
 def test_connecting_races_with_closing(peers: Peers) -> None:
     """Each connection that was begun ends by an event, each that wasn't by an exception."""
     server = peers.serve(echo, aborts=True, handshakes_fail=True)
-    for _ in range(10):
+    for _ in range(5):
         manager = TgoClientSocketManager(workers=2)
         listeners: list[Events] = []
 
