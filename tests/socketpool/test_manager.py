@@ -467,6 +467,7 @@ def test_connecting_races_with_closing(peers: Peers) -> None:
                 except ManagerClosedError:
                     return
                 listeners.append(events)
+                time.sleep(0.002)
 
         threads = [threading.Thread(target=connect) for _ in range(3)]
         for thread in threads:
