@@ -128,6 +128,11 @@ class TgoHttpClient(RequestSettings):
         check_limit(max_connections_per_origin)
         self._http2 = http2
         self._blocking = blocking
+        if not blocking:
+            # Here and not with the first request, which may be made in a thread while another one forks.
+            from .pending import PendingCall
+
+            self._call_type: type[PendingCall] = PendingCall
         self._closed = False
         self._certificate = certificate
         self._private_key = private_key
@@ -301,9 +306,7 @@ class TgoHttpClient(RequestSettings):
 
     def _submit(self, request: Request) -> Future[HttpResponse]:
         """Have a call carried out by a worker."""
-        from .pending import PendingCall
-
-        call = PendingCall(self, self._pool or self._open_pool(), request)
+        call = self._call_type(self, self._pool or self._open_pool(), request)
         call.start()
         return call.future
 

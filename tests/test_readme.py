@@ -60,3 +60,10 @@ def test_scripts_that_are_named_exist() -> None:
     named = set(re.findall(r"^ *((?:scripts|\.ci)/\w+)", README, re.MULTILINE))
     assert {"scripts/demo", "scripts/test", ".ci/run"} <= named
     assert [name for name in named if not os.access(ROOT / name, os.X_OK)] == []
+
+
+def test_the_tests_that_show_the_differences_exist() -> None:
+    text = (ROOT / "docs" / "differences.md").read_text()
+    named = set(re.findall(r"`(\w+/test_\w+\.py)`", text))
+    assert len(named) > 20
+    assert sorted(name for name in named if not (ROOT / "tests" / name).exists()) == []
