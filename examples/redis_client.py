@@ -2,13 +2,16 @@
 
     python examples/redis_client.py [HOST [PORT]]
 
-Redis speaks RESP2: a command is an array of strings, and replies come in the order of the commands, so any number of
-commands can be under way. Here each command returns a ``concurrent.futures.Future``, and the replies that arrive are
-matched with the futures that wait::
+In Redis's protocol (RESP, versions 2 and 3) a command is an array of strings, and replies come in the order of the
+commands, so any number of commands can be under way. Here each command returns a ``concurrent.futures.Future``, and the
+replies that arrive are matched with the futures that wait::
 
     on_connected ──> commands sent meanwhile go out
-    on_recv ───────> ReplyParser ──> the oldest waiting future
+    on_recv ───────> ReplyParser ──> the oldest waiting future, or on_push
     on_disconnected > every waiting future fails, with the reason
+
+After ``client.call("HELLO", 3)`` the server speaks version 3, and can say something without being asked: what is
+published to channels that the connection has subscribed to, for instance. That is what ``on_push`` gets.
 
 The parser does no I/O, and can be tested with bytes alone.
 """
@@ -24,16 +27,20 @@ from typing import TYPE_CHECKING, Union
 from socketpool import TgoClientSocketManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from openssl_api import TlsContext
 
-#: What Redis answers: a simple or bulk string, a number, nothing, an array of these, or an error.
-Reply = Union[bytes, int, None, list["Reply"], "RedisError"]
+#: What Redis answers: a string, a number, a truth value, nothing, arrays and maps of these, or an error.
+Reply = Union[bytes, int, float, bool, None, list["Reply"], dict[bytes, "Reply"], "RedisError", "Push"]
 
 
 class RedisError(Exception):
     """An error that Redis has answered with."""
+
+
+class Push(list[Reply]):
+    """An array that is no reply, but a message that the server sends of its own accord."""
 
 
 def encode_command(*parts: str | bytes | int) -> bytes:
@@ -76,24 +83,34 @@ class ReplyParser:
             return line, end
         if kind == b"-":
             return RedisError(line.decode(errors="replace")), end
-        if kind == b":":
+        if kind in b":(":
             return int(line), end
+        if kind == b"_":
+            return None, end
+        if kind == b"#":
+            return line == b"t", end
+        if kind == b",":
+            return float(line), end
+        if kind not in b"$=!*~>%":
+            raise RedisError(f"the server sent something that isn't RESP: {bytes(kind)!r}")
         length = int(line)
-        if kind == b"$":
-            if length < 0:
-                return None, end
+        if length < 0:
+            return None, end
+        if kind in b"$=!":
             if len(self._buffer) < end + length + 2:
                 raise IndexError
-            return bytes(self._buffer[end : end + length]), end + length + 2
-        if kind == b"*":
-            if length < 0:
-                return None, end
-            items: list[Reply] = []
-            for _ in range(length):
-                item, end = self._parse(end)
-                items.append(item)
-            return items, end
-        raise RedisError(f"the server sent something that isn't RESP2: {bytes(kind)!r}")
+            string = bytes(self._buffer[end : end + length])
+            end += length + 2
+            if kind == b"!":
+                return RedisError(string.decode(errors="replace")), end
+            return string[4:] if kind == b"=" else string, end  # "=" has its format in front: "txt:"
+        items: list[Reply] = []
+        for _ in range(2 * length if kind == b"%" else length):
+            item, end = self._parse(end)
+            items.append(item)
+        if kind == b"%":
+            return dict(zip(items[::2], items[1::2], strict=True)), end  # type: ignore[arg-type]
+        return Push(items) if kind == b">" else items, end
 
 
 class RedisClient:
@@ -122,6 +139,8 @@ class RedisClient:
         self._early: list[bytes] | None = []
         self._failure: Exception | None = None
         self._parser = ReplyParser()
+        #: Called with each message that is no reply, in the worker's thread: ``[b"message", channel, data]``.
+        self.on_push: Callable[[list[Reply]], object] | None = None
         self._connection = manager.request(host, port, ssl=tls)
         self._connection.tls_context = tls_context
         self._connection.on_connected = self._on_connected
@@ -138,12 +157,16 @@ class RedisClient:
                 future.set_exception(self._failure)
                 return future
             self._waiting.append(future)
-            if self._early is not None:
-                self._early.append(data)
-            elif not self._connection.send(data):
+            if not self._write(data):
                 self._waiting.pop()
                 future.set_exception(ConnectionError("the connection has ended, or too much is waiting to be sent"))
         return future
+
+    def _write(self, data: bytes) -> bool:
+        if self._early is None:
+            return self._connection.send(data)
+        self._early.append(data)
+        return True
 
     def call(self, *command: str | bytes | int) -> Reply:
         """Send a command, wait for its reply and return it.
@@ -152,6 +175,14 @@ class RedisClient:
         :raises OSError: the connection failed.
         """
         return self.send(*command).result(self._timeout)
+
+    def subscribe(self, *channels: str) -> None:
+        """Have :attr:`on_push` called with what is published to some channels, in version 3 of the protocol.
+
+        There is no reply to wait for: what Redis says to this goes to :attr:`on_push` too.
+        """
+        with self._lock:
+            self._write(encode_command("SUBSCRIBE", *channels))
 
     def close(self) -> None:
         """End the connection; commands that wait for a reply fail."""
@@ -171,12 +202,26 @@ class RedisClient:
             self._connection.send(b"".join(early or ()))
 
     def _on_recv(self, data: bytes) -> None:
-        for reply in self._parser.feed(data):
-            future = self._waiting.popleft()
-            if isinstance(reply, RedisError):
-                future.set_exception(reply)
-            else:
-                future.set_result(reply)
+        try:
+            for reply in self._parser.feed(data):
+                self._take(reply)
+        except (RedisError, ValueError) as error:
+            self._connection.abort(ConnectionError(f"what the server sent cannot be understood: {error}"))
+
+    def _take(self, reply: Reply) -> None:
+        if isinstance(reply, Push):
+            if self.on_push is not None:
+                self.on_push(reply)
+            return
+        if not self._waiting:
+            raise RedisError("a reply to no command")
+        future = self._waiting.popleft()
+        if not future.set_running_or_notify_cancel():
+            return  # whoever sent the command doesn't want to know any more
+        if isinstance(reply, RedisError):
+            future.set_exception(reply)
+        else:
+            future.set_result(reply)
 
     def _on_disconnected(self) -> None:
         with self._lock:
@@ -184,7 +229,8 @@ class RedisClient:
             waiting = list(self._waiting)
             self._waiting.clear()
         for future in waiting:
-            future.set_exception(self._failure)
+            if future.set_running_or_notify_cancel():
+                future.set_exception(self._failure)
 
 
 def main(host: str = "127.0.0.1", port: str = "6379") -> None:

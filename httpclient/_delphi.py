@@ -146,6 +146,7 @@ NEW: dict[str, str] = {
     ),
     **_new("a limit for everything together", "TgoHttpClient.timeout"),
     **_new("redirects are bounded", "TgoHttpClient.max_redirects TgoHttpClient.allow_insecure_redirects"),
+    **_new("a few bytes in a content coding can stand for very many", "TgoHttpClient.max_decoded_size"),
     **_new("interim responses can be seen", "TgoHttpClient.on_informational"),
     **_new("any method, and one that came after the original", "TgoHttpClient.request TgoHttpClient.patch"),
     **_new("incremental, pulled by the caller", "TgoHttpClient.stream"),

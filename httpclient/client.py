@@ -10,6 +10,7 @@ import threading
 import time
 
 from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV, TgoHttpClientState
+from .decoding import MAX_DECODED_SIZE
 from .errors import ClientClosedError, HttpClientError
 from .exchange import Exchange, IncrementalExchange, StreamExchange
 from .failures import EventFailedError, aborted
@@ -76,6 +77,8 @@ class TgoHttpClient(RequestSettings):
     :param timeout: seconds for a call altogether, redirects and retries included; 0 for no limit.
     :param follow_redirects: follow redirects.
     :param max_redirects: how many in a row, before :class:`TooManyRedirectsError`.
+    :param max_decoded_size: how many bytes a body may become in memory as its content codings are undone; 0 for no
+        limit.
     :param verify: check the server's certificate and name. ``False`` is an invitation to attackers.
     :param ca_file: a file of trusted CA certificates in PEM format, instead of the system's.
     :param ca_directory: a directory of such files, named by hash.
@@ -114,6 +117,7 @@ class TgoHttpClient(RequestSettings):
         timeout: float = 0.0,
         follow_redirects: bool = True,
         max_redirects: int = 20,
+        max_decoded_size: int = MAX_DECODED_SIZE,
         verify: bool = True,
         ca_file: str | None = None,
         ca_directory: str | None = None,
@@ -161,6 +165,7 @@ class TgoHttpClient(RequestSettings):
         self.follow_redirects = follow_redirects
         #: How many redirects in a row.
         self.max_redirects = max_redirects
+        self.max_decoded_size = max_decoded_size
         #: Follow a redirect from https to http.
         self.allow_insecure_redirects = False
         #: Called before a redirect is followed. Delphi: Grijjy.Http.TgoHttpClient.OnRedirect
@@ -170,6 +175,7 @@ class TgoHttpClient(RequestSettings):
         self.on_password = None
         #: Called with each piece of a body as it arrives: in the calling thread, or in a worker's for a non-blocking
         #: request. Return ``False`` to keep the piece out of the response.
+        #: Differs from Delphi: content codings are undone; the original gives what the socket gave it.
         #: Delphi: Grijjy.Http.TgoHttpClient.OnRecv
         self.on_recv = None
         #: Called with what has been sent. Delphi: Grijjy.Http.TgoHttpClient.OnSent
@@ -268,7 +274,11 @@ class TgoHttpClient(RequestSettings):
         pool = self._pool or self._open_pool()
         flow: Flow | None = None
         while True:
-            exchange = Exchange(request) if self.on_recv is None else IncrementalExchange(request, self._received)
+            exchange = (
+                Exchange(request)
+                if self.on_recv is None
+                else IncrementalExchange(request, self._received, self._withholds)
+            )
             if flow is not None:
                 exchange.fresh = flow.fresh
             if self.on_sent is not None or self.on_informational is not None:
@@ -388,13 +398,12 @@ class TgoHttpClient(RequestSettings):
             raise EventFailedError(error) from error  # in a worker's thread nobody else would take it
 
     def _received(self, exchange: IncrementalExchange, piece: bytes) -> object:
-        if exchange.withheld is None:
-            head = exchange.head
-            exchange.withheld = head is not None and head.status in FOLLOWED and self._will_follow(head)
         on_recv = self.on_recv
-        if on_recv is None or exchange.withheld:
-            return None
-        return self._fire(exchange, on_recv, piece)
+        return None if on_recv is None else self._fire(exchange, on_recv, piece)
+
+    def _withholds(self, exchange: Exchange) -> bool:
+        head = exchange.head
+        return head is not None and head.status in FOLLOWED and self._will_follow(head)
 
     def _will_follow(self, head: ResponseHead) -> bool:
         if head.status == 401:

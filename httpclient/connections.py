@@ -187,7 +187,9 @@ class OriginConnections:
         connection.connection.abort()
         self.forget(connection)
 
-    def _start_on(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
+    def _start_on(
+        self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker, here: bool = False
+    ) -> None:
         raise NotImplementedError
 
     def _tell(self, waiters: list[Waiter]) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 
+from .decoding import ContentDecoder, codings_of, too_large
+from .errors import DecodingError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from .errors import HttpClientError
@@ -106,6 +109,11 @@ class Exchange:
         """Hand what has arrived to the user, with nothing locked."""
 
     @property
+    def decoded(self) -> bool:
+        """What is collected isn't what came: its content codings have been undone."""
+        return False
+
+    @property
     def tls_description(self) -> str:
         """TLS version, cipher and ALPN protocol of the connection; empty without TLS."""
         return "" if self.connection is None else self.connection.tls_description
@@ -124,15 +132,16 @@ class Exchange:
 
 
 class IncrementalExchange(Exchange):
-    """An attempt whose body is given to a callback piece by piece.
+    """An attempt whose body is given to a callback piece by piece, its content codings undone.
 
     :param on_recv: gets the exchange and each piece; where it returns ``False``, the piece is not kept for the
         response.
+    :param withholds: says whether the body is to be kept as it comes for now.
 
     :ivar withheld: the pieces are kept, because another attempt may follow this one; ``None`` before the first.
     """
 
-    __slots__ = ("_arrived", "_on_recv", "withheld")
+    __slots__ = ("_arrived", "_begun", "_decoder", "_delivering", "_kept", "_on_recv", "_withholds", "withheld")
 
     incremental = True
 
@@ -140,11 +149,17 @@ class IncrementalExchange(Exchange):
         self,
         request: Request,
         on_recv: Callable[[IncrementalExchange, bytes], object],
+        withholds: Callable[[IncrementalExchange], bool],
         on_done: Callable[[Exchange], object] | None = None,
     ) -> None:
         super().__init__(request, on_done)
         self._on_recv = on_recv
+        self._withholds = withholds
         self._arrived: deque[bytes] = deque()
+        self._begun = False
+        self._decoder: ContentDecoder | None = None
+        self._kept = 0
+        self._delivering = False
         self.withheld: bool | None = None
 
     def on_data(self, view: memoryview) -> None:
@@ -153,11 +168,49 @@ class IncrementalExchange(Exchange):
             self.news.append(self)
 
     def deliver(self) -> None:
+        if self._delivering:
+            return  # called from within the callback, by something that it has done
+        self._delivering = True
+        over = self.done and self.error is None  # looked at first, because more may arrive meanwhile
         arrived = self._arrived
-        while arrived:
-            piece = arrived.popleft()
-            if self._on_recv(self, piece) is not False:
-                self.chunks.append(piece)
+        try:
+            while arrived:
+                piece = arrived.popleft()
+                if self.withheld is None:
+                    self.withheld = self._withholds(self)
+                if self.withheld:
+                    self.chunks.append(piece)
+                    continue
+                for part in self._decode(piece):
+                    if self._on_recv(self, part) is not False:
+                        self._keep(part)
+            if over and self._decoder is not None:
+                self._decoder.finish()
+        except DecodingError as error:
+            error.locate(url=self.request.uri.to_string(), peer=self.peer)
+            raise
+        finally:
+            self._delivering = False
+
+    def _decode(self, piece: bytes) -> Iterable[bytes]:
+        if not self._begun:
+            self._begun = True
+            codings = () if self.head is None else codings_of(self.head)
+            if codings:
+                self._decoder = ContentDecoder(codings)
+        return (piece,) if self._decoder is None else self._decoder.decode(piece)
+
+    def _keep(self, part: bytes) -> None:
+        if self._decoder is not None:
+            self._kept += len(part)
+            limit = self.request.max_decoded_size
+            if self._kept > limit > 0:
+                raise too_large(limit)
+        self.chunks.append(part)
+
+    @property
+    def decoded(self) -> bool:
+        return self._decoder is not None
 
     def deliver_withheld(self) -> None:
         """Deliver what was kept back, because no other attempt follows."""

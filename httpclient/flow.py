@@ -171,8 +171,9 @@ class Flow:
         if uri.username and not any(name.lower() == "authorization" for name, _ in fields):
             fields.append(("Authorization", basic_authorization(uri.username, uri.password)))
         return Request(
-            method, uri, fields, body, request.connect_timeout, request.recv_timeout, request.deadline
-        )
+            method, uri, fields, body, request.connect_timeout, request.recv_timeout, request.deadline,
+            max_decoded_size=request.max_decoded_size,
+        )  # fmt: skip
 
     def _ask_password(self) -> Request | None:
         """Let the user correct name and password, a bounded number of times."""
@@ -192,7 +193,7 @@ class Flow:
             fields.append(("Authorization", value))
         return Request(
             request.method, request.uri, fields, request.body, request.connect_timeout, request.recv_timeout,
-            request.deadline,
+            request.deadline, max_decoded_size=request.max_decoded_size,
         )  # fmt: skip
 
 

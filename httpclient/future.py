@@ -1,7 +1,7 @@
 """The Future of a response: a ``concurrent.futures.Future`` that costs little where nobody waits for it yet.
 
 A Future of the standard library makes a condition variable in advance, and takes its lock to set the result. Here the
-condition is made when somebody waits or adds a callback; most results are there before anybody asks.
+condition is made when somebody waits; most results are there before anybody asks.
 """
 
 from __future__ import annotations
@@ -55,12 +55,25 @@ class HttpFuture(Future["HttpResponse"]):
         """Set the result; see the base class."""
         if self._made is None:
             with _making:
-                # Whoever waits, cancels or adds a callback has made the condition first.
-                if self._made is None and self._state == _PENDING:
+                # Whoever waits or cancels has made the condition first.
+                quick = self._made is None and self._state == _PENDING
+                if quick:
                     self._result = result
                     self._state = _FINISHED
-                    return
+            if quick:
+                if self._done_callbacks:
+                    self._invoke_callbacks()  # type: ignore[attr-defined]
+                return
         super().set_result(result)
+
+    def add_done_callback(self, fn: Callable[[Future[HttpResponse]], object]) -> None:
+        """Have a function called with the future when it is done; see the base class."""
+        if self._made is None:
+            with _making:
+                if self._made is None and self._state == _PENDING:
+                    self._done_callbacks.append(fn)
+                    return
+        super().add_done_callback(fn)
 
     def result(self, timeout: float | None = None) -> HttpResponse:
         """Return the response, or raise why there is none; see the base class."""

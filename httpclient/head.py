@@ -21,9 +21,10 @@ class ResponseHead:
         lower case (HTTP/2); no pseudo fields.
     """
 
-    __slots__ = ("_fields", "_reason", "_version", "status")
+    __slots__ = ("_coded", "_fields", "_reason", "_version", "status")
 
     status: int
+    _coded: bool | None
     _fields: list[tuple[bytes, bytes]] | None
 
     def __init__(self, status: int, reason: bytes, version: str, fields: list[tuple[bytes, bytes]]) -> None:
@@ -31,6 +32,7 @@ class ResponseHead:
         self._reason = reason
         self._version = version
         self._fields = fields
+        self._coded = None
 
     @property
     def reason(self) -> bytes:
@@ -46,6 +48,16 @@ class ResponseHead:
     def fields(self) -> list[tuple[bytes, bytes]]:
         """All fields in the order in which they came: ``(name, value)``, without white space around the value."""
         return self._fields or []
+
+    @property
+    def coded(self) -> bool:
+        """There is a Content-Encoding (RFC 9110 section 8.4). Looked for once: the responses of a server often share
+        one head, and this is asked for every body.
+        """
+        coded = self._coded
+        if coded is None:
+            coded = self._coded = self.get(b"content-encoding") is not None
+        return coded
 
     def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
         """Return the value of the first field called *name*.
@@ -83,6 +95,7 @@ class Http1ResponseHead(ResponseHead):
         self._block = block
         self._lower = b""
         self._fields = None
+        self._coded = None
 
     def _lowered(self) -> bytes:
         """Keep the head in lower case, for searches by name."""

@@ -350,8 +350,9 @@ class Http1Connection:
     def start(self, exchange: Exchange) -> None:
         """Send the request; the worker reads the response. Only in the thread of the connection's worker."""
         connection = self.connection
-        connection.on_buffer = self._on_buffer
-        connection.on_disconnected = self._on_disconnected
+        if connection.on_buffer is None:
+            connection.on_buffer = self._on_buffer
+            connection.on_disconnected = self._on_disconnected
         connection.on_sent = None
         if exchange.done:  # given up while it waited
             self.origin.give_back(self)
@@ -373,9 +374,12 @@ class Http1Connection:
             self._end(RemoteClosedError("the connection was closed before the request was sent", retry_safe=True))
 
     def _first_piece(self, exchange: Exchange) -> bytes:
-        request, connection = exchange.request, self.connection
+        request = exchange.request
         data = request.http1_head()
         body = request.body
+        if body is None and exchange.on_sent is None:
+            return data
+        connection = self.connection
         if body is not None and body.length != 0:
             self._body_over = False
             self._pieces = wire_pieces(body)
@@ -483,10 +487,12 @@ class Http1Connection:
         self.exchange = None
         self._pieces = None
         self._sending = b""
-        for timer in (self._deadline_timer, self._continue_timer):
-            if timer is not None:
-                timer.cancel()
-        self._deadline_timer = self._continue_timer = None
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
+            self._deadline_timer = None
+        if self._continue_timer is not None:
+            self._continue_timer.cancel()
+            self._continue_timer = None
 
     def _on_disconnected(self) -> None:
         exchange = self.exchange
@@ -498,6 +504,8 @@ class Http1Connection:
         if error is None or (not self._body_over and _settled(exchange) and isinstance(error, ConnectionLostError)):
             try:
                 self._parser.eof(True)
+                if exchange.incremental:
+                    exchange.deliver()
             except HttpClientError as failure:
                 error = failure
             else:

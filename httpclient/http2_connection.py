@@ -313,8 +313,11 @@ class Http2Connection:
             try:
                 exchange.deliver()
             except Exception as error:
-                failure = aborted(f"an event of the client failed: {error!r}")
-                failure.__cause__ = error
+                if isinstance(error, HttpClientError):
+                    failure = error
+                else:
+                    failure = aborted(f"an event of the client failed: {error!r}")
+                    failure.__cause__ = error
                 with self._lock:
                     if exchange.stream_id in self._exchanges:
                         self._session.cancel(exchange.stream_id)

@@ -257,7 +257,7 @@ class Origin(OriginConnections):
                 return
             if isinstance(grant, Http1Connection):
                 if not exchange.fresh and grant.looks_usable(worker):
-                    self._start_on(grant, exchange, worker)
+                    self._start_on(grant, exchange, worker, True)
                     return
                 if self._replace(grant, exchange):
                     self._connect(exchange)
@@ -281,14 +281,20 @@ class Origin(OriginConnections):
         else:
             self._connect(exchange)
 
-    def _start_on(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
-        """Start an exchange on a connection, in the thread of the worker that serves it."""
+    def _start_on(
+        self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker, here: bool = False
+    ) -> None:
+        """Start an exchange on a connection, in the thread of the worker that serves it.
+
+        :param worker: who serves it if nobody does yet.
+        :param here: this is that worker's thread.
+        """
         socket = connection.connection
         try:
             if not socket.attached:
                 connection.attach(worker)
             serving = socket.worker or worker
-            if serving.is_current:
+            if (here and serving is worker) or serving.is_current:
                 connection.start(exchange)
             else:
                 serving.call_soon(connection.start, exchange)

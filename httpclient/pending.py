@@ -37,12 +37,14 @@ class PendingCall:
     :param request: the first request.
     """
 
-    __slots__ = ("_client", "_ended", "_exchange", "_flow", "_given_up", "_pool", "_started", "future")
+    __slots__ = ("_client", "_ended", "_exchange", "_flow", "_given_up", "_pool", "_request", "_started", "future")
 
     def __init__(self, client: TgoHttpClient, pool: ConnectionPool, request: Request) -> None:
         self._client = client
         self._pool = pool
-        self._flow = Flow(client, request)
+        self._request = request
+        #: Made when something follows from an attempt; most calls are over with the first.
+        self._flow: Flow | None = None
         self._started = time.monotonic()
         self._exchange: Exchange | None = None
         self._ended = False
@@ -64,12 +66,14 @@ class PendingCall:
 
     def _attempt(self) -> None:
         client, flow = self._client, self._flow
+        request = self._request if flow is None else flow.request
         exchange: Exchange
         if client.on_recv is None:
-            exchange = Exchange(flow.request, self._done)
+            exchange = Exchange(request, self._done)
         else:
-            exchange = IncrementalExchange(flow.request, client._received, self._done)
-        exchange.fresh = flow.fresh
+            exchange = IncrementalExchange(request, client._received, client._withholds, self._done)
+        if flow is not None:
+            exchange.fresh = flow.fresh
         if client.on_sent is not None or client.on_informational is not None:
             client._connect_events(exchange)
         self._exchange = client._current = exchange
@@ -82,12 +86,13 @@ class PendingCall:
         if self._ended or exchange is not self._exchange:
             return
         try:
-            if self._goes_on(exchange):
-                self._attempt()
-                return
-            if exchange.error is not None:
-                self._finish(None, exchange.error)
-                return
+            if exchange.error is not None or exchange.head.status in FOLLOWED:  # type: ignore[union-attr]
+                if self._goes_on(exchange):
+                    self._attempt()
+                    return
+                if exchange.error is not None:
+                    self._finish(None, exchange.error)
+                    return
         except HttpClientError as error:
             self._finish(None, error)
             return
@@ -95,7 +100,8 @@ class PendingCall:
             self._finish(None, EventFailedError(error))
             return
         response = HttpResponse(exchange)
-        response.history = self._flow.history
+        if self._flow is not None:
+            response.history = self._flow.history
         response.elapsed = time.monotonic() - self._started
         self._finish(response, None)
 
@@ -103,13 +109,15 @@ class PendingCall:
         """Whether another attempt follows."""
         if self._given_up:
             return False
+        flow = self._flow
+        if flow is None:
+            flow = self._flow = Flow(self._client, self._request)
         if exchange.error is not None:
-            return self._flow.retry(exchange, exchange.error)
-        if exchange.head.status in FOLLOWED:  # type: ignore[union-attr]
-            if self._flow.follow(exchange, lambda: HttpResponse(exchange)) is not None:
-                return True
-            if isinstance(exchange, IncrementalExchange):
-                exchange.deliver_withheld()
+            return flow.retry(exchange, exchange.error)
+        if flow.follow(exchange, lambda: HttpResponse(exchange)) is not None:
+            return True
+        if isinstance(exchange, IncrementalExchange):
+            exchange.deliver_withheld()
         return False
 
     def _finish(self, response: HttpResponse | None, error: HttpClientError | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from .body import make_body
+from .decoding import accept_encoding
 from .errors import InvalidRequestError, InvalidUrlError
 from .headers import TgoHttpHeaders
 from .request import Request
@@ -130,6 +131,8 @@ def make_fields(
 
     add("User-Agent", settings.user_agent)
     add("Accept", "*/*")
+    # RFC 9110 sections 8.1 and 14.1.2: ranges are parts of the coded form, which is of no use without the rest.
+    add("Accept-Encoding", "identity" if settings.range or "range" in names else accept_encoding())
     user_name = uri.username or settings.user_name
     if user_name:
         add("Authorization", basic_authorization(user_name, uri.password if uri.username else settings.password))
@@ -188,7 +191,7 @@ class Preparer:
             uri = http_uri(url)
             body = None if data is None else make_body(data)
             fields = make_fields(settings, method, uri, headers, body)
-            return _request(method, uri, fields, body, connect_timeout, recv_timeout, deadline)
+            return _request(settings, method, uri, fields, body, connect_timeout, recv_timeout, deadline)
         version = settings.settings_version
         if version != self._version or settings.cookies != self._cookies:
             self._kept = {}
@@ -198,18 +201,19 @@ class Preparer:
         if kept is None:
             uri = http_uri(url)
             fields = make_fields(settings, method, uri, None, None)
-            kept = _request(method, uri, fields, None, connect_timeout, recv_timeout, 0.0)
+            kept = _request(settings, method, uri, fields, None, connect_timeout, recv_timeout, 0.0)
             if len(self._kept) >= self.KEPT:
                 self._kept.clear()
             self._kept[method, url] = kept
         if kept.recv_timeout == recv_timeout and kept.connect_timeout == connect_timeout and not deadline:
             return kept  # a request without a body has no state of its own
         return _request(
-            method, kept.uri, kept.fields, None, connect_timeout, recv_timeout, deadline, kept.http1_head()
+            settings, method, kept.uri, kept.fields, None, connect_timeout, recv_timeout, deadline, kept.http1_head()
         )  # fmt: skip
 
 
 def _request(  # noqa: PLR0917
+    settings: RequestSettings,
     method: str,
     uri: TgoURI,
     fields: list[tuple[str, str]],
@@ -221,7 +225,8 @@ def _request(  # noqa: PLR0917
 ) -> Request:
     connect_timeout = _limit(connect_timeout, "connect_timeout")
     recv_timeout = _limit(recv_timeout, "recv_timeout")
-    request = Request(method, uri, fields, body, connect_timeout, recv_timeout, deadline, head)
+    limit = settings.max_decoded_size
+    request = Request(method, uri, fields, body, connect_timeout, recv_timeout, deadline, head, limit)
     # At once, so that what may not be sent is refused before a connection is made, and whatever that would speak.
     request.http1_head()
     return request

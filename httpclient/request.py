@@ -5,6 +5,7 @@ No Delphi origin; stands for the original's ``TgoHttpClient.CreateRequest``, whi
 
 from __future__ import annotations
 
+from .decoding import MAX_DECODED_SIZE
 from .http1_request import build_head
 
 TYPE_CHECKING = False
@@ -27,12 +28,14 @@ class Request:
     :param recv_timeout: seconds of silence after which the peer is given up.
     :param deadline: when everything must be over, in ``time.monotonic()`` seconds; 0 for no limit.
     :param head: what :meth:`http1_head` returns, where that is known.
+    :param max_decoded_size: how many bytes the body of the response may become as it is decoded; 0 for no limit.
 
     :ivar expects_continue: the body is only to be sent when the server asks for it (RFC 9110 section 10.1.1).
     """
 
     __slots__ = (
-        "_head", "body", "connect_timeout", "deadline", "expects_continue", "fields", "method", "recv_timeout", "uri",
+        "_head", "body", "connect_timeout", "deadline", "expects_continue", "fields", "max_decoded_size", "method",
+        "recv_timeout", "uri",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917
@@ -45,6 +48,7 @@ class Request:
         recv_timeout: float,
         deadline: float,
         head: bytes = b"",
+        max_decoded_size: int = MAX_DECODED_SIZE,
     ) -> None:
         self.method = method
         self.uri = uri
@@ -53,6 +57,7 @@ class Request:
         self.connect_timeout = connect_timeout
         self.recv_timeout = recv_timeout
         self.deadline = deadline
+        self.max_decoded_size = max_decoded_size
         self._head = head
         self.expects_continue = body is not None and any(
             name.lower() == "expect" and value.lower() == "100-continue" for name, value in fields

@@ -5,6 +5,9 @@ No Delphi origin: the original leaves the result in properties of the client.
 
 from __future__ import annotations
 
+from .decoding import codings_of, decode_body, decode_pieces
+from .errors import BodyError, DecodingError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +50,7 @@ class HttpResponse:
         self._text: str | None = None
         self._encoding: str | None = None
         self.status_code = head.status
-        self.history: list[HttpResponse] | tuple[()] = ()
+        self.history: list[HttpResponse] | tuple[HttpResponse, ...] = ()
         self.elapsed = 0.0
 
     # The head
@@ -132,18 +135,40 @@ class HttpResponse:
 
     @property
     def content(self) -> bytes:
-        """The whole body. For a stream, reads what is left of it.
+        """The whole body, without its content codings. For a stream, reads what is left of it.
 
+        The header fields stay as they came: Content-Encoding is still there, and Content-Length is the length before
+        decoding. A part of something (status 206) is left as it came: a part can't be decoded. So is a body in a coding
+        that isn't known; see :mod:`httpclient.decoding`.
+
+        :raises DecodingError: the body can't be decoded, or becomes larger than the client's ``max_decoded_size``.
         :raises HttpClientError: the rest could not be read.
         :raises BodyError: parts of the stream have been given out already.
         """
         content = self._content
         if content is None:
-            content = self._content = self._read_all() if self._reader is not None else self._exchange.body()
+            plain = self._reader is None and not self._head.coded
+            content = self._content = self._exchange.body() if plain else self._read_all()
         return content
 
     def _read_all(self) -> bytes:
-        return b"".join(self.iter_bytes())
+        try:
+            codings = self._codings()
+            if codings:
+                return decode_body(codings, self.iter_raw(), self._request.max_decoded_size)
+        except DecodingError as error:
+            self._undecodable(error)
+            raise
+        return self._exchange.body() if self._reader is None else b"".join(self._reader.pieces())
+
+    def _codings(self) -> tuple[str, ...]:
+        """Return the content codings that are still to be undone."""
+        return () if self._exchange.decoded else codings_of(self._head)
+
+    def _undecodable(self, error: DecodingError) -> None:
+        """Give up the body, which nothing more can be made of."""
+        self.close()
+        error.locate(url=self.url, peer=self.peer)
 
     @property
     def charset(self) -> str:
@@ -185,15 +210,41 @@ class HttpResponse:
     def iter_bytes(self) -> Iterator[bytes]:
         """Yield the body in the pieces in which it arrives; for a stream, nothing is read ahead of the loop.
 
+        Content codings are undone as in :attr:`content`, in pieces of at most 256 KiB, without a limit to their sum.
+
+        :raises DecodingError: the body can't be decoded to its end.
         :raises HttpClientError: it could not be read to its end.
         :raises BodyError: the stream has been read or closed already.
         """
         if self._content is not None:
             yield self._content
-        elif self._reader is None:
+            return
+        try:
+            codings = self._codings()
+            if codings:
+                yield from decode_pieces(codings, self.iter_raw())
+                return
+        except DecodingError as error:
+            self._undecodable(error)
+            raise
+        if self._reader is None:
             yield self.content
         else:
             yield from self._reader.pieces()
+
+    def iter_raw(self) -> Iterator[bytes]:
+        """Yield the body as it came, with its content codings, in the pieces in which it arrives.
+
+        :raises HttpClientError: it could not be read to its end.
+        :raises BodyError: the stream has been read or closed already; or there was a coding, and ``on_recv`` got what
+            it stands for.
+        """
+        if self._reader is not None:
+            yield from self._reader.pieces()
+        elif self._exchange.decoded:
+            raise BodyError("the body was decoded for on_recv as it arrived, and is not there as it came")
+        else:
+            yield from filter(None, self._exchange.chunks)
 
     def iter_lines(self) -> Iterator[str]:
         """Yield the body line by line, without line ends, decoded like :attr:`text`."""

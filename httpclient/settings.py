@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from itertools import count
 
+from .decoding import MAX_DECODED_SIZE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .headers import TgoHttpHeaders
@@ -33,6 +35,7 @@ class RequestSettings:
         self._settings_version = 0
         self._authorization = ""
         self._content_type = ""
+        self._max_decoded_size = MAX_DECODED_SIZE
         self._cookies: list[str] = []
         self._password = ""
         self._range = ""
@@ -136,4 +139,16 @@ class RequestSettings:
     @authorization.setter
     def authorization(self, value: str) -> None:
         self._authorization = value
+        self._changed()
+
+    @property
+    def max_decoded_size(self) -> int:
+        """How many bytes a body may become as its content codings are undone, where it is collected in memory: a few
+        bytes can stand for very many. 1 GiB unless it is set; 0 for no limit. What is read piece by piece has none.
+        """
+        return self._max_decoded_size
+
+    @max_decoded_size.setter
+    def max_decoded_size(self, value: int) -> None:
+        self._max_decoded_size = value
         self._changed()

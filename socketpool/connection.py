@@ -16,7 +16,7 @@ import time
 
 from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
-from .base import CONNECTED, DISCONNECTING, BaseConnection
+from .base import CONNECTED, DISCONNECTED, DISCONNECTING, BaseConnection
 from .connecting import Connecting
 from .errors import ConnectionLostError, ManagerClosedError, SocketPoolError
 from .opening import Opening
@@ -161,6 +161,8 @@ class TgoSocketConnection(BaseConnection):
             self._owner.discard(self)
             with self._io_lock:
                 self._opening = None
+                self.stream = None
+                self._state = DISCONNECTED
                 self._active = False
                 self._closed = True
                 if self.error is None and isinstance(error, OSError):
@@ -267,6 +269,7 @@ class TgoSocketConnection(BaseConnection):
             if token:
                 self._token = 0
                 self._writing = False
+                self._unsent.clear()
                 assert self._worker is not None
                 self._worker.unregister(token, stream.fd)
             return True

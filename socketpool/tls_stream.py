@@ -97,7 +97,7 @@ class TlsStream(Stream):
             self._set_timeout(timeout)
         deadline = time.monotonic() + timeout
         count = self.engine.read_into_blocking(block.address, block.size)
-        if count >= _RECORD_SIZE and self.engine.has_pending():
+        if _RECORD_SIZE <= count < block.size and self.engine.has_pending():
             # A full record, and more has been read ahead: a large body. Take it along, but don't wait for the rest of
             # a record that is there in part.
             try:

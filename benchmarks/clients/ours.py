@@ -107,6 +107,7 @@ def _client(target: Target, *, blocking: bool = True) -> TgoHttpClient:
         ca_file=target.ca_file,
         max_connections_per_origin=max(100, target.concurrency),
         keep_alive_expiry=3600,
+        recv_timeout=60,  # as the others have it: thousands of handshakes at once keep each other waiting
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.redis_client import RedisClient, RedisError, ReplyParser, encode_command
+from examples.redis_client import Push, RedisClient, RedisError, Reply, ReplyParser, encode_command
 from openssl_api import TlsCertificateError, TlsContext
 from socketpool import ConnectionFailedError, TgoClientSocketManager
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.certificates import Certificates
+    from tests.conftest import ScriptedServers
     from tests.servers.redis import Redis
+    from tests.servers.scripted import Connection
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,6 +83,54 @@ def test_the_end_of_the_connection_fails_what_waits(client: RedisClient) -> None
         client.call("PING")
 
 
+def test_what_is_published_reaches_the_subscriber(client: RedisClient) -> None:
+    """In version 3 of the protocol, messages and replies come over the same connection."""
+    messages: list[object] = []
+    arrived = threading.Semaphore(0)
+
+    def on_push(message: list[Reply]) -> None:
+        messages.append(message)
+        arrived.release()
+
+    hello = client.call("HELLO", 3)
+    assert isinstance(hello, dict)
+    assert (hello[b"server"], hello[b"proto"]) == (b"redis", 3)
+    client.on_push = on_push
+    client.subscribe("news")
+    assert arrived.acquire(timeout=20)
+    for number in range(3):
+        assert client.call("PUBLISH", "news", number) == 1
+    for _ in range(3):
+        assert arrived.acquire(timeout=20)
+    assert messages == [
+        [b"subscribe", b"news", 1],
+        *([b"message", b"news", b"%d" % number] for number in range(3)),
+    ]
+    client.call("HSET", "hash", "field", "value")
+    assert client.call("HGETALL", "hash") == {b"field": b"value"}
+
+
+def test_a_reply_that_nobody_wants_any_more_takes_its_place(client: RedisClient) -> None:
+    futures = [client.send("ECHO", number) for number in range(100)]
+    cancelled = {number for number in range(0, 100, 3) if futures[number].cancel()}
+    for number, future in enumerate(futures):
+        if number not in cancelled:
+            assert future.result(20) == b"%d" % number
+    assert client.call("PING") == b"PONG"
+
+
+def test_a_server_that_speaks_something_else_is_an_error(scripted: ScriptedServers) -> None:
+    def handler(connection: Connection) -> None:
+        connection.receive_some()
+        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        connection.hold()
+
+    with TgoClientSocketManager() as manager, scripted(handler) as server:
+        client = RedisClient(manager, "127.0.0.1", server.port)
+        with pytest.raises(ConnectionError, match="isn't RESP"):
+            client.call("PING")
+
+
 def test_failures_say_why(redis: Redis, refused_port: int) -> None:
     with TgoClientSocketManager() as manager:
         with pytest.raises(ConnectionFailedError, match="Connection refused"):
@@ -96,6 +146,15 @@ def test_the_parser_takes_any_pieces() -> None:
         parser = ReplyParser()
         pieces = [wire[start : start + size] for start in range(0, len(wire), size)]
         assert [reply for piece in pieces for reply in parser.feed(piece)] == expected
+
+    parser = ReplyParser()
+    wire = b"_\r\n#t\r\n#f\r\n,1.5\r\n(12345678901234567890\r\n=7\r\ntxt:abc\r\n%1\r\n+k\r\n~1\r\n:2\r\n>1\r\n+p\r\n"
+    replies = list(parser.feed(wire))
+    assert replies == [None, True, False, 1.5, 12345678901234567890, b"abc", {b"k": [2]}, [b"p"]]
+    assert isinstance(replies[-1], Push)
+    (error,) = parser.feed(b"!8\r\nERR a\r\nb\r\n")
+    assert isinstance(error, RedisError)
+    assert str(error) == "ERR a\r\nb"
     assert encode_command("SET", b"k", 1) == b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n1\r\n"
 
 

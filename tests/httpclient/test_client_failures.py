@@ -23,7 +23,7 @@ from httpclient import (
 from tests.httpclient.ways import LIMIT, NON_BLOCKING, Way, both_ways
 from tests.servers.files import content
 from tests.servers.leaks import descriptors, threads
-from tests.servers.scripted import answer, expect, reset, script, send, tls_context, trickle
+from tests.servers.scripted import answer, expect, finish, reset, script, send, tls_context, trickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.servers.nginx import Nginx
 
 
-def after_request(*steps: Callable[[Connection], object]) -> Callable[[Connection], None]:
+def after_request(*steps: Callable[[Connection], object]) -> Callable[[Connection], object]:
     return script(expect(b"\r\n\r\n"), *steps)
 
 
@@ -124,7 +124,8 @@ def test_a_server_that_speaks_only_tls(way: Way, nginx: Nginx) -> None:
 @pytest.mark.usefixtures("no_leaks")
 def test_a_handshake_that_breaks_off(way: Way, scripted: ScriptedServers) -> None:
     for end in ("finish", "reset"):
-        server = scripted(script(lambda c: c.receive_some(), lambda c, end=end: getattr(c, end)()), aborts=True)
+        step = {"finish": finish, "reset": reset}[end]()
+        server = scripted(script(lambda c: c.receive_some(), step), aborts=True)
         url = f"https://127.0.0.1:{server.port}/"
         with way.client(verify=False) as http:
             error = way.fail(http, "GET", url)

@@ -106,7 +106,7 @@ def test_a_redirect_that_turns_out_to_be_the_response_is_delivered(way: Way, ngi
         assert response.content == b"".join(pieces)
 
         pieces.clear()
-        http.on_recv = lambda client, data: pieces.append(data) is not None
+        http.on_recv = lambda client, data: bool(pieces.append(data))  # type: ignore[func-returns-value]
         assert way.get(http, nginx.url("http", "/redirect/302")).content == b""
         assert b"302 Found" in b"".join(pieces)
 

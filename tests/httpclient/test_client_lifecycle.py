@@ -59,7 +59,9 @@ def ended(thread: threading.Thread, errors: list[BaseException]) -> None:
     assert [type(error) for error in errors] == [RequestAbortedError], errors
 
 
-@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 2", HALF, b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"", b"HTTP/1.1 2", HALF, b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"]
+)
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.usefixtures("no_leaks")
 def test_closing_ends_who_receives(
@@ -290,7 +292,7 @@ def test_the_first_requests_of_threads_make_one_pool(scripted: ScriptedServers) 
 
             def work() -> None:
                 go.wait()  # noqa: B023
-                http.get(server.url)  # noqa: B023
+                http.get(server.url)
                 pools.append(http._pool)  # noqa: B023
 
             threads = [threading.Thread(target=work) for _ in range(8)]
@@ -389,6 +391,7 @@ def test_an_interrupt_ends_a_call_at_once(
         assert ready.wait(LIMIT)
     deadline = time.monotonic() + LIMIT
     # More than once: a signal in the moment before a system call begins doesn't interrupt it, in any Python program.
+    assert process.stdout is not None
     while not select.select([process.stdout], [], [], 0.05)[0] and time.monotonic() < deadline:
         process.send_signal(signal.SIGINT)
     assert outcome(process) == "interrupted\n"
@@ -505,9 +508,9 @@ def test_a_process_ends_with_requests_under_way(
             connection.hold()
 
         tls = tls_context(certificates.server) if protocol == "https" else None
-        server = scripted(handler, tls=tls, aborts=True)
+        server = scripted(handler, tls=tls, aborts=True)  # type: ignore[assignment]
         tls = tls_context(certificates.server) if protocol == "https" else None
-        friendly = scripted(answer(b"good"), tls=tls)
+        friendly = scripted(answer(b"good"), tls=tls)  # type: ignore[assignment]
     code = f"""
 import sys
 from httpclient import TgoHttpClient

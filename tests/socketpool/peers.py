@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from openssl_api import TlsContext, TlsEngine
-from socketpool import Address, MemoryBlock, Stream
+from socketpool import Address, MemoryBlock, Stream, TgoSocketConnection
 from socketpool.tls_stream import TlsStream
 from tests.servers.scripted import Connection, ScriptedServer
 
@@ -69,9 +69,14 @@ def plain_pair() -> tuple[Stream, socket.socket]:
     return Stream(ours.detach(), Address(socket.AF_UNIX, b"", "the peer")), theirs
 
 
-def connect_tls(server: ScriptedServer, context: TlsContext, host: str = "localhost") -> TlsStream:
+def connect_tls(
+    server: ScriptedServer, context: TlsContext, host: str = "localhost", send_buffer: int = 0
+) -> TlsStream:
     """Return a TLS stream to a server, before its handshake."""
-    sock = socket.create_connection((server.host, server.port))
+    sock = socket.socket()
+    if send_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    sock.connect((server.host, server.port))
     sock.setblocking(False)
     engine = TlsEngine(context, host, server.port, descriptor=sock.fileno())
     return TlsStream(sock.detach(), Address(socket.AF_INET, b"", f"{server.host}:{server.port}"), engine)
@@ -91,3 +96,17 @@ def receive_the_end(stream: Stream) -> None:
             pass
     except ConnectionError:
         pass
+
+
+def hold_worker(connection: TgoSocketConnection) -> threading.Event:
+    """Keep the connection's worker from looking at its sockets, until the event that is returned is set."""
+    busy, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        busy.set()
+        assert go_on.wait(LIMIT)
+
+    assert connection.worker is not None
+    connection.worker.call_soon(hold)
+    assert busy.wait(LIMIT)
+    return go_on

@@ -350,7 +350,7 @@ def test_an_accepted_alpn(
     context: TlsContext,
     connect: Connect,
 ) -> None:
-    server = scripted(echo, tls=tls_context(certificates.server, alpn=["h2", "http/1.1"]))
+    server = scripted(echo, tls=tls_context(certificates.server, alpn=["h2", "http/1.1"]), aborts=True)
     connection = request_tls(manager, server.port, context, alpn=True)
     assert connect(connection) is None
     assert connection.stream is not None

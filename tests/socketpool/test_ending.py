@@ -21,21 +21,7 @@ from tests.servers.scripted import Connection, expect, script, send, wait
 
 from .conftest import Peers
 from .events import LIMIT, Events
-from .peers import echo, random_bytes, receive_the_end
-
-
-def hold_worker(connection: TgoSocketConnection) -> threading.Event:
-    """Keep the connection's worker from looking at its sockets, until the event is set."""
-    busy, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        busy.set()
-        assert go_on.wait(LIMIT)
-
-    assert connection.worker is not None
-    connection.worker.call_soon(hold)
-    assert busy.wait(LIMIT)
-    return go_on
+from .peers import echo, hold_worker, random_bytes, receive_the_end
 
 
 def test_the_end_comes_after_the_data(peers: Peers) -> None:
@@ -110,6 +96,28 @@ def test_broken_tls_closes_the_connection_and_says_so(peers: Peers) -> None:
     assert isinstance(connection.error, TlsError)
     assert connection.closed
     server.wait_until_finished()
+
+
+@pytest.mark.parametrize("tls", ["tls"], indirect=True)
+def test_a_tls_stream_ends_with_its_close_notify(peers: Peers) -> None:
+    """Also where that comes together with data, and the connection below stays open."""
+    go_on = threading.Event()
+
+    def handler(connection: Connection) -> None:
+        connection.receive(2)
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        connection.send(b"data")
+        assert connection.tls is not None
+        connection.tls.end()
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        connection.wait(go_on)
+
+    connection, events = peers.connect(peers.serve(handler, aborts=True))
+    connection.send(b"go")
+    events.wait_for("disconnected")
+    assert events.received == b"data"
+    assert connection.error is None
+    go_on.set()
 
 
 def test_an_orderly_end_by_this_side(peers: Peers, tls: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from linuxapi import EPOLLIN, POLLIN
 from socketpool import MemoryBlock, TgoConnectionState, TgoSocketConnection
 from tests.servers.scripted import Connection, expect, script, send, wait
 
@@ -345,6 +346,26 @@ def test_a_connection_changes_hands_again_and_again(peers: Peers) -> None:
         assert connection.attached
 
 
+def test_sent_events_that_were_due_do_not_follow_to_the_next_owner(peers: Peers) -> None:
+    """They are dropped; those of later data come as ever."""
+    server = peers.serve(echo)
+    connection, events = peers.connect(server)
+    worker = connection.worker
+    assert worker is not None
+    go_on = threading.Event()
+    worker.call_soon(go_on.wait, LIMIT)
+    connection.send(b"before")
+    assert connection.pending == 1
+    assert connection.detach()
+    assert connection.pending == 0
+    go_on.set()
+    connection.attach()
+    connection.send(b"after")
+    events.wait_for("sent")
+    events.wait_for_data(11)
+    assert events.sent == [b"after"]
+
+
 def test_what_was_read_ahead_or_not_sent_goes_with_the_connection(peers: Peers) -> None:
     data = b"d" * 60_000
     server = peers.serve(script(expect(b"go"), send(data), lambda connection: connection.receive(20_000_000)))
@@ -389,14 +410,32 @@ def test_a_late_event_of_one_worker_does_not_touch_a_connection_of_another(
 ) -> None:
     """The connection changes hands while its first worker is just about to call its event."""
     manager = make_manager(workers=2)
+    go, go_on = threading.Event(), threading.Event()
+    server = peers.serve(script(wait(go), send(b"x"), Connection.hold), aborts=True)
+    connection, events = peers.connect(server, manager)
+    first, late = connection.worker, connection._token
+    (second,) = {manager.choose_worker() for _ in range(2)} - {first}
+    second.call_soon(go_on.wait, LIMIT)
+    assert connection.detach()
+    connection.attach(second)
+    go.set()
+    assert connection.stream is not None
+    assert connection.stream.wait(POLLIN, LIMIT)
+    connection._on_event(EPOLLIN, late)  # as the first worker would
+    assert events.names == ["connected"]
+    go_on.set()
+    assert events.wait_for_data(1) == b"x"
+    assert threading.get_ident() not in events.threads
+
+
+def test_changing_workers_under_load(peers: Peers, make_manager: Managers) -> None:
+    manager = make_manager(workers=2)
     server = peers.serve(echo)
     connection, events = peers.connect(server, manager)
-    first = connection.worker
-    assert first is not None
-    (second,) = {manager.choose_worker() for _ in range(2)} - {first}
+    workers_of_it = {manager.choose_worker() for _ in range(2)}
     for count in range(1, 201):
         connection.send(b"x")
         connection.detach()
-        connection.attach(second if connection.worker is first else first)
+        connection.attach(next(each for each in workers_of_it if each is not connection.worker))
         events.wait_for_data(count)
     assert events.errors == []

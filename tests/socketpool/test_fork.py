@@ -63,8 +63,10 @@ def test_the_parent_is_not_disturbed_and_the_child_makes_its_own(peers: Peers) -
     other = peers.request(server)
     stream = other.open()
     manager = peers.manager
+    before = len(sockets())
 
     def child() -> None:
+        assert before - len(sockets()) == 2
         for each in (connection, other):
             assert each.closed
             assert each.state is TgoConnectionState.DISCONNECTED
@@ -109,7 +111,9 @@ def test_the_end_in_the_parent_reaches_the_peer_although_the_child_lives(peers: 
         os.close(done_write)
         os.read(done_read, 1)
         os._exit(0)
-    connection.disconnect()
+    # Not by disconnecting, which says that this is the end whoever else holds the socket.
+    assert connection.detach()
+    connection.abort()
     events.wait_for("disconnected")
     server.wait_until_finished()
     os.close(done_read)

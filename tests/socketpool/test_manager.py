@@ -23,7 +23,7 @@ from tests.servers.scripted import Connection, ScriptedServer, expect, script, s
 
 from .conftest import Managers, Peers
 from .events import LIMIT, Events
-from .peers import echo, receive_the_end
+from .peers import echo, hold_worker, receive_the_end
 from .threads import sleeps, workers
 
 POOL = TgoSocketPoolBehavior.POOL_AND_REUSE
@@ -137,9 +137,7 @@ def test_the_one_released_last_is_used_first(pool: TgoClientSocketManager, peers
     assert peers.request(server, pool) not in connections
 
 
-def test_only_the_same_peer_and_the_same_tls_get_it(
-    pool: TgoClientSocketManager, peers: Peers, tls: bool
-) -> None:
+def test_only_the_same_peer_and_the_same_tls_get_it(pool: TgoClientSocketManager, peers: Peers, tls: bool) -> None:
     server = peers.serve(echo)
     connection = peers.request(server, pool)
     use(connection)
@@ -156,9 +154,7 @@ def test_only_the_same_peer_and_the_same_tls_get_it(
     assert peers.request(server, pool) is connection
 
 
-def test_what_presents_a_certificate_or_went_elsewhere_is_not_kept(
-    pool: TgoClientSocketManager, peers: Peers
-) -> None:
+def test_what_presents_a_certificate_or_went_elsewhere_is_not_kept(pool: TgoClientSocketManager, peers: Peers) -> None:
     server = peers.serve(echo)
     connection = peers.request(server, pool)
     use(connection)
@@ -184,9 +180,7 @@ def test_a_detached_connection_can_be_released_too(pool: TgoClientSocketManager,
     use(connection)
 
 
-def test_a_connection_that_the_peer_has_closed_is_not_handed_out(
-    pool: TgoClientSocketManager, peers: Peers
-) -> None:
+def test_a_connection_that_the_peer_has_closed_is_not_handed_out(pool: TgoClientSocketManager, peers: Peers) -> None:
     """Neither once the worker has noticed, nor before."""
     go = threading.Event()
     server = peers.serve([script(lambda each: each.send(each.receive(4)), wait(go), Connection.finish), echo])
@@ -199,19 +193,6 @@ def test_a_connection_that_the_peer_has_closed_is_not_handed_out(
     other = peers.request(server, pool)
     assert other is not connection
     use(other)
-
-
-def hold_worker(connection: TgoSocketConnection) -> threading.Event:
-    busy, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        busy.set()
-        assert go_on.wait(LIMIT)
-
-    assert connection.worker is not None
-    connection.worker.call_soon(hold)
-    assert busy.wait(LIMIT)
-    return go_on
 
 
 @pytest.mark.parametrize("ending", ["closed", "said something"])
@@ -249,9 +230,7 @@ def test_a_kept_connection_on_which_the_peer_speaks_unasked_is_dropped(
     assert pool.connections == 0
 
 
-def test_a_kept_connection_expires(
-    pool: TgoClientSocketManager, peers: Peers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kept_connection_expires(pool: TgoClientSocketManager, peers: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a timer; releasing it again starts the time anew."""
     assert INTERVAL_FREE == 5.0
     monkeypatch.setattr("socketpool.manager.INTERVAL_FREE", 0.15)
@@ -286,8 +265,9 @@ def test_keeping_does_not_pile_up_timers(pool: TgoClientSocketManager, peers: Pe
     server = peers.serve(echo)
     connection = peers.request(server, pool)
     use(connection)
-    for _ in range(500):
+    for _ in range(60):
         pool.release(connection)
+        time.sleep(0.002)
         assert peers.request(server, pool) is connection
     use(connection)
     assert connection.worker is not None
@@ -378,9 +358,7 @@ def test_an_idle_pool_uses_no_processor_time(pool: TgoClientSocketManager, peers
 # Closing
 
 
-def test_closing_with_everything_in_flight(
-    make_manager: Managers, peers: Peers, silent_port: int
-) -> None:
+def test_closing_with_everything_in_flight(make_manager: Managers, peers: Peers, silent_port: int) -> None:
     """Connected, connecting, sending to a peer that doesn't read, kept, disconnecting, detached, in an open."""
     manager = make_manager(behavior=POOL, workers=2)
     server = peers.serve(echo, aborts=True)
@@ -456,9 +434,7 @@ def test_connecting_races_with_closing(peers: Peers) -> None:
         manager = TgoClientSocketManager(workers=2)
         listeners: list[Events] = []
 
-        def connect(
-            manager: TgoClientSocketManager = manager, listeners: list[Events] = listeners
-        ) -> None:
+        def connect(manager: TgoClientSocketManager = manager, listeners: list[Events] = listeners) -> None:
             while True:
                 try:
                     connection = peers.request(server, manager)

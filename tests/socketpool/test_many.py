@@ -85,9 +85,7 @@ def many_descriptors() -> Iterator[None]:
 
 @pytest.mark.usefixtures("many_descriptors")
 @pytest.mark.parametrize("number_of_workers", [1, 3])
-def test_a_thousand_connections(
-    make_manager: Managers, echo_server: EchoServer, number_of_workers: int
-) -> None:
+def test_a_thousand_connections(make_manager: Managers, echo_server: EchoServer, number_of_workers: int) -> None:
     """Each gets its own answers, by as many threads as there are workers."""
     manager = make_manager(workers=number_of_workers)
     number = 1000

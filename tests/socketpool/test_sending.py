@@ -12,7 +12,7 @@ from tests.servers.scripted import Connection, script, send, wait
 
 from .conftest import Peers
 from .events import LIMIT, Events
-from .peers import Sink, digest, echo, random_bytes
+from .peers import Sink, digest, echo, hold_worker, random_bytes
 
 LARGE = 32 * 1024 * 1024
 
@@ -109,6 +109,36 @@ def test_sent_events_come_when_the_data_has_left(peers: Peers) -> None:
     assert events.sent[-200:] == sent
     connection.disconnect()
     assert sink.wait().size == taken + 10_000_000
+
+
+def test_a_sent_event_does_not_come_before_the_data_has_left(peers: Peers) -> None:
+    """Also where much has been queued, and sent, before."""
+    first = b"1" * 8_000_000
+    second = b"2" * 16_000_000
+    go, rest = threading.Event(), threading.Event()
+
+    def handler(connection: Connection) -> None:
+        connection.receive(len(first))
+        connection.wait(go)
+        connection.receive(2_000_000)
+        connection.wait(rest)
+        connection.receive_all()
+
+    connection, events = peers.connect(peers.serve(handler))
+    assert connection.send(first)
+    events.wait_for("sent")
+    assert connection.send(second)
+    assert connection.stream is not None
+    backlog = connection.stream.backlog_size
+    go.set()
+    deadline = time.monotonic() + LIMIT
+    while connection.stream.backlog_size > backlog - 500_000 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert connection.stream.backlog_size > 0
+    assert events.sent == [first]
+    rest.set()
+    events.wait_for("sent", 2)
+    connection.disconnect()
 
 
 def test_many_threads_send_at_once(peers: Peers) -> None:
@@ -272,41 +302,35 @@ def test_a_peer_that_closes_before_it_has_everything_is_an_error(peers: Peers) -
     assert isinstance(connection.error, OSError)
 
 
-def test_what_the_peer_said_before_it_refused_the_rest_is_received(peers: Peers) -> None:
+@pytest.mark.parametrize("queued", [True, False])
+def test_what_the_peer_said_before_it_refused_the_rest_is_received(peers: Peers, queued: bool) -> None:
     """A server that answers early and closes: the answer counts, although sending fails."""
-    go = threading.Event()
 
     def handler(connection: Connection) -> None:
         connection.receive(1)
         connection.send(b"413 too much")
         connection.wait(go)
 
+    go = threading.Event()
     server = peers.serve(handler, aborts=True)
     connection, events = peers.connect(server)
-    worker = connection.worker
-    assert worker is not None
     connection.send(b"x")
-    busy, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        busy.set()
-        assert go_on.wait(LIMIT)
-
-    worker.call_soon(hold)
-    assert busy.wait(LIMIT)
     (peer,) = server.wait_for_connections(1)
+    go_on = hold_worker(connection)
     while not peer.sent:
         time.sleep(0.001)
-    # The worker has the answer, the reset and the failed send before it all at once.
+    if queued:
+        fill(connection)
+    # The worker has the answer, the reset, and that sending fails before it all at once.
     go.set()
     peer.reset()
     deadline = time.monotonic() + LIMIT
-    while connection.send(b"y" * 1000) and time.monotonic() < deadline:
+    while not queued and connection.send(b"y" * 1000) and time.monotonic() < deadline:
         time.sleep(0.001)
     go_on.set()
     events.wait_for("disconnected")
     assert events.received == b"413 too much"
-    assert isinstance(connection.error, ConnectionLostError)
+    assert isinstance(connection.error, OSError)
 
 
 def test_sending_fails_once_the_connection_has_ended(peers: Peers) -> None:

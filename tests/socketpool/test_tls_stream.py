@@ -319,9 +319,9 @@ def test_handshakes_larger_than_a_block_are_sent_and_read_completely(
     identity = certificates.client_big_chain
     context = make_context(certificate=identity.certificate, private_key=identity.key)
     server_side = tls_context(certificates.big_chain, client_ca=certificates.ca_file, maximum=version)
-    # Most of the client's handshake has to wait in the backlog.
+    # Most of the client's handshake has to wait in the backlog, also after the last step of TLS 1.3.
     with scripted(echo, tls=server_side, receive_buffer=2048) as server:
-        stream = connect_tls(server, context)
+        stream = connect_tls(server, context, send_buffer=1)
         stream.handshake(time.monotonic() + LIMIT)
         assert stream.backlog_size == 0
         stream.send(b"through")
@@ -359,6 +359,17 @@ def test_a_second_connection_resumes_the_session(
             stream.say_goodbye()
             stream.close()
         assert reused == [False, True, True]
+
+
+def test_a_block_of_exactly_one_record(scripted: ScriptedServers, server_tls: ssl.SSLContext, connect: Connect) -> None:
+    data = random_bytes(100_000)
+    with scripted(script(expect(b"go"), send(data)), tls=server_tls) as server:
+        stream = connect(server)
+        stream.send(b"go")
+        received = bytearray()
+        read_all(stream, MemoryBlock(16384), received.extend)
+        assert received == data
+        assert not stream.truncated
 
 
 def test_shutting_down_wakes_another_thread(

@@ -322,6 +322,44 @@ def test_each_call_is_either_made_or_refused(make_manager: Callable[[], TgoClien
         assert sorted(made) == sorted(accepted)
 
 
+def test_a_call_that_comes_after_the_last_look_is_refused(
+    worker: TSocketPoolWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has found the worker open, and gets to queue his call only when it has closed."""
+    made: list[str] = []
+    run(worker, lambda: None)
+    queue = worker._calls
+
+    class Late(type(queue)):  # type: ignore[misc]
+        def append(self, item: object) -> None:
+            worker._calls = queue
+            worker.close()
+            queue.append(item)  # type: ignore[arg-type]
+
+    worker._calls = Late()
+    with pytest.raises(RuntimeError, match="closed"):
+        worker.call_soon(made.append, "late")
+    assert made == []
+
+
+def test_a_call_that_is_asked_for_behind_the_end_is_still_made(worker: TSocketPoolWorker) -> None:
+    made: list[str] = []
+    closing = threading.Event()
+
+    def ask() -> None:
+        assert closing.wait(LIMIT)
+        while not worker._calls:  # where the request to end is
+            time.sleep(0.001)
+        worker.call_soon(made.append, "made")
+
+    worker.call_soon(ask)
+    closer = threading.Thread(target=worker.close)
+    closer.start()
+    closing.set()
+    closer.join(LIMIT)
+    assert made == ["made"]
+
+
 def test_a_thread_that_cannot_be_started_is_no_call_made_later(
     worker: TSocketPoolWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
