@@ -113,8 +113,8 @@ def test_sent_events_come_when_the_data_has_left(peers: Peers) -> None:
 
 def test_a_sent_event_does_not_come_before_the_data_has_left(peers: Peers) -> None:
     """Also where much has been queued, and sent, before."""
-    first = b"1" * 8_000_000
-    second = b"2" * 16_000_000
+    first = b"1" * 24_000_000
+    second = b"2" * 12_000_000
     go, rest = threading.Event(), threading.Event()
 
     def handler(connection: Connection) -> None:

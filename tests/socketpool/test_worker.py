@@ -342,21 +342,20 @@ def test_a_call_that_comes_after_the_last_look_is_refused(
     assert made == []
 
 
-def test_a_call_that_is_asked_for_behind_the_end_is_still_made(worker: TSocketPoolWorker) -> None:
+def test_a_call_that_is_asked_for_at_the_last_moment_is_still_made(
+    worker: TSocketPoolWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could know that this was the end."""
     made: list[str] = []
-    closing = threading.Event()
+    stop = TSocketPoolWorker._stop
 
-    def ask() -> None:
-        assert closing.wait(LIMIT)
-        while not worker._calls:  # where the request to end is
-            time.sleep(0.001)
-        worker.call_soon(made.append, "made")
+    def stop_after_another_call(self: TSocketPoolWorker) -> None:
+        self.call_soon(made.append, "made")
+        stop(self)
 
-    worker.call_soon(ask)
-    closer = threading.Thread(target=worker.close)
-    closer.start()
-    closing.set()
-    closer.join(LIMIT)
+    monkeypatch.setattr(TSocketPoolWorker, "_stop", stop_after_another_call)
+    run(worker, lambda: None)
+    worker.close()
     assert made == ["made"]
 
 
