@@ -289,7 +289,7 @@ def test_what_cannot_be_kept_is_disconnected(pool: TgoClientSocketManager, peers
     assert connection.state is TgoConnectionState.DISCONNECTING
     go.set()
     wait_until(lambda: connection.closed)
-        wait_until(lambda: len(busy.connections[0].received) == 20_000_000)
+    wait_until(lambda: len(busy.connections[0].received) == 20_000_000)
 
 
 def test_releasing_twice_does_not_give_it_to_two(pool: TgoClientSocketManager, peers: Peers) -> None:
