@@ -482,10 +482,12 @@ def test_a_process_ends_with_requests_under_way(
     name: str, protocol: str, scripted: ScriptedServers, http2_scripted: Http2Servers, certificates: Certificates,
     request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
+    arrived = threading.Event()
     if protocol == "h2":
 
         def silent(session: Any) -> None:
             head = session.receive_head()
+            arrived.set()
             session.send_headers(head.stream_id, [(":status", "200"), ("content-length", "10")])
             session.send_data(head.stream_id, b"half")
             while session.pump():
@@ -504,6 +506,7 @@ def test_a_process_ends_with_requests_under_way(
 
         def handler(connection: Connection) -> None:
             assert connection.receive_request()
+            arrived.set()
             connection.send(HALF)
             connection.hold()
 
@@ -528,7 +531,7 @@ def reached():
     if "reached()" in EXITS[name]:
         assert process.stdout is not None
         assert process.stdout.readline() == "reached\n"
-        server.wait_for_connections(1)
+        assert arrived.wait(LIMIT)
     outcome(process)
 
 

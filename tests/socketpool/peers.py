@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from openssl_api import TlsContext, TlsEngine
-from socketpool import Address, MemoryBlock, Stream, TgoSocketConnection
+from socketpool import Address, MemoryBlock, Stream, TSocketPoolWorker
 from socketpool.tls_stream import TlsStream
 from tests.servers.scripted import Connection, ScriptedServer
 
@@ -98,15 +98,15 @@ def receive_the_end(stream: Stream) -> None:
         pass
 
 
-def hold_worker(connection: TgoSocketConnection) -> threading.Event:
-    """Keep the connection's worker from looking at its sockets, until the event that is returned is set."""
+def hold_worker(worker: TSocketPoolWorker | None) -> threading.Event:
+    """Keep a worker from looking at its sockets, until the event that is returned is set."""
     busy, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
         busy.set()
         assert go_on.wait(LIMIT)
 
-    assert connection.worker is not None
-    connection.worker.call_soon(hold)
+    assert worker is not None
+    worker.call_soon(hold)
     assert busy.wait(LIMIT)
     return go_on

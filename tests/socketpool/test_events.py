@@ -16,7 +16,7 @@ from tests.servers.scripted import Connection, expect, script, send, wait
 
 from .conftest import Managers, Peers
 from .events import LIMIT, Events
-from .peers import echo
+from .peers import echo, hold_worker
 from .threads import workers
 
 
@@ -301,16 +301,8 @@ def test_no_event_of_the_same_batch_reaches_a_connection_that_has_ended(peers: P
                 other.abort()
 
     pair += [peers.connect(server, received=received) for _ in range(2)]
-    worker = peers.manager.choose_worker()
-    busy, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        busy.set()
-        assert go_on.wait(LIMIT)
-
     # The worker doesn't look at its sockets until both have something.
-    worker.call_soon(hold)
-    assert busy.wait(LIMIT)
+    go_on = hold_worker(peers.manager.choose_worker())
     go.set()
     server_side = server.wait_for_connections(2)
     while sum(each.sent for each in server_side) < 2:
@@ -350,10 +342,7 @@ def test_sent_events_that_were_due_do_not_follow_to_the_next_owner(peers: Peers)
     """They are dropped; those of later data come as ever."""
     server = peers.serve(echo)
     connection, events = peers.connect(server)
-    worker = connection.worker
-    assert worker is not None
-    go_on = threading.Event()
-    worker.call_soon(go_on.wait, LIMIT)
+    go_on = hold_worker(connection.worker)
     connection.send(b"before")
     assert connection.pending == 1
     assert connection.detach()
@@ -368,7 +357,9 @@ def test_sent_events_that_were_due_do_not_follow_to_the_next_owner(peers: Peers)
 
 def test_what_was_read_ahead_or_not_sent_goes_with_the_connection(peers: Peers) -> None:
     data = b"d" * 60_000
-    server = peers.serve(script(expect(b"go"), send(data), lambda connection: connection.receive(20_000_000)))
+    read = threading.Event()
+    take = script(wait(read), lambda connection: connection.receive(20_000_000))
+    server = peers.serve(script(expect(b"go"), send(data), take))
     connection = peers.request(server)
     stream = connection.open()
     events = Events(connection)
@@ -381,6 +372,7 @@ def test_what_was_read_ahead_or_not_sent_goes_with_the_connection(peers: Peers) 
     with pytest.raises(OSError, match="only a connected, detached connection"):
         connection.attach()
     events.wait_for_data(len(data) - count)
+    read.set()
     server.wait_for_connections(1)
     connection.disconnect()
     events.wait_for("disconnected")
@@ -410,12 +402,12 @@ def test_a_late_event_of_one_worker_does_not_touch_a_connection_of_another(
 ) -> None:
     """The connection changes hands while its first worker is just about to call its event."""
     manager = make_manager(workers=2)
-    go, go_on = threading.Event(), threading.Event()
+    go = threading.Event()
     server = peers.serve(script(wait(go), send(b"x"), Connection.hold), aborts=True)
     connection, events = peers.connect(server, manager)
     first, late = connection.worker, connection._token
     (second,) = {manager.choose_worker() for _ in range(2)} - {first}
-    second.call_soon(go_on.wait, LIMIT)
+    go_on = hold_worker(second)
     assert connection.detach()
     connection.attach(second)
     go.set()

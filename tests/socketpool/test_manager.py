@@ -205,7 +205,7 @@ def test_what_the_worker_has_not_noticed_yet_is_noticed_on_request(
     connection = peers.request(server, pool)
     use(connection)
     pool.release(connection)
-    go_on = hold_worker(connection)
+    go_on = hold_worker(connection.worker)
     go.set()
     stream = connection.stream
     assert stream is not None

@@ -316,7 +316,7 @@ def test_what_the_peer_said_before_it_refused_the_rest_is_received(peers: Peers,
     connection, events = peers.connect(server)
     connection.send(b"x")
     (peer,) = server.wait_for_connections(1)
-    go_on = hold_worker(connection)
+    go_on = hold_worker(connection.worker)
     while not peer.sent:
         time.sleep(0.001)
     if queued:
