@@ -119,7 +119,10 @@ class Http2Connection:
             else:
                 self._withdraw(exchange)
             self._hand_over(exchange)
-            raise self._failure(error, exchange) from (error if isinstance(error, OSError) else None)
+            failure = self._failure(error, exchange)
+            if failure is error:
+                raise  # as it is, its cause included
+            raise failure from error
         if exchange.on_sent is not None:
             exchange.on_sent(exchange.request.http1_head())
         self._wait(exchange, mine)
@@ -159,7 +162,10 @@ class Http2Connection:
         except BaseException as error:
             self._withdraw(exchange)
             self._hand_over(exchange)  # it may have become the driver just as it gave up
-            raise self._failure(error, exchange) from (error if isinstance(error, OSError) else None)
+            failure = self._failure(error, exchange)
+            if failure is error:
+                raise  # as it is, its cause included
+            raise failure from error
         if exchange.incremental:
             exchange.deliver()
         if exchange.error is not None:

@@ -466,3 +466,15 @@ def test_answers_of_a_simple_server(http2_scripted: Http2Servers) -> None:
         assert response.status_code == 404
         assert response.headers.get_all("X-A") == ["1", "2"]
         assert response.reason == "Not Found"
+
+
+def test_an_error_of_the_users_own_event_reaches_the_caller(nginx: Nginx, certificates: Certificates) -> None:
+    def on_recv(client: TgoHttpClient, data: bytes) -> None:
+        raise LookupError("mine")
+
+    with blocking(certificates) as http:
+        http.on_recv = on_recv
+        with pytest.raises(LookupError, match="mine"):
+            http.get(nginx.url("https", "/1k"))
+        http.on_recv = None
+        assert http.get(nginx.url("https", "/1k")).ok
