@@ -17,7 +17,6 @@ from .errors import (
     TooManyRedirectsError,
 )
 from .prepare import basic_authorization, http_uri
-from .request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from .client import TgoHttpClient
     from .exchange import Exchange
+    from .request import Request
     from .response import HttpResponse
     from .uri import TgoURI
 
@@ -170,10 +170,7 @@ class Flow:
         fields.insert(0, ("Host", uri.authority))
         if uri.username and not any(name.lower() == "authorization" for name, _ in fields):
             fields.append(("Authorization", basic_authorization(uri.username, uri.password)))
-        return Request(
-            method, uri, fields, body, request.connect_timeout, request.recv_timeout, request.deadline,
-            max_decoded_size=request.max_decoded_size,
-        )  # fmt: skip
+        return request.with_changes(method, uri, fields, body)
 
     def _ask_password(self) -> Request | None:
         """Let the user correct name and password, a bounded number of times."""
@@ -191,10 +188,7 @@ class Flow:
         fields = [(name, old) for name, old in request.fields if name.lower() != "authorization"]
         if value:
             fields.append(("Authorization", value))
-        return Request(
-            request.method, request.uri, fields, request.body, request.connect_timeout, request.recv_timeout,
-            request.deadline, max_decoded_size=request.max_decoded_size,
-        )  # fmt: skip
+        return request.with_changes(request.method, request.uri, fields, request.body)
 
 
 def _location(value: bytes) -> str:

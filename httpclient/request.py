@@ -83,5 +83,12 @@ class Request:
             head = self._head = build_head(self.method, self.uri.target, self.fields)
         return head
 
+    def with_changes(self, method: str, uri: TgoURI, fields: list[tuple[str, str]], body: Body | None) -> Request:
+        """Return a request that follows from this one and has its limits."""
+        return Request(
+            method, uri, fields, body, self.connect_timeout, self.recv_timeout, self.deadline,
+            max_decoded_size=self.max_decoded_size,
+        )  # fmt: skip
+
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri.origin}>"
