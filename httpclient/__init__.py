@@ -6,7 +6,7 @@ Delphi: units Grijjy.Http and Grijjy.Uri.
 from __future__ import annotations
 
 from .buffer import TThreadSafeBuffer
-from .client import TgoHttpClient, TOnPassword, TOnRecv, TOnRedirect, TOnSent
+from .client import TgoHttpClient
 from .constants import (
     BUFFER_SIZE,
     CRLF,
@@ -48,6 +48,7 @@ from .errors import (
     SendTimeoutError,
     TooManyRedirectsError,
 )
+from .events import TOnPassword, TOnRecv, TOnRedirect, TOnSent
 from .head import ResponseHead
 from .headers import ISO8859String, TgoHttpHeader, TgoHttpHeaders
 from .manager import HttpClientManager, TgoHttpClientManager

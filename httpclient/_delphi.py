@@ -160,6 +160,10 @@ NEW: dict[str, str] = {
         TgoHttpClient.end_calls
         """,
     ),
+    **_new(
+        "how the parts of this package have the events of a client called",
+        "TgoHttpClient.new_exchange TgoHttpClient.connect_events",
+    ),
     **_new("clients share connections through their manager", "TgoHttpClientManager.pool TgoHttpClientManager.forget"),
     **_new(
         "what Python expects of a mapping",

@@ -9,57 +9,33 @@ import os
 import threading
 import time
 
-from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV, TgoHttpClientState
+from .blocking import carry_out, open_stream
+from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV
 from .decoding import MAX_DECODED_SIZE
-from .errors import ClientClosedError, HttpClientError
-from .exchange import Exchange, IncrementalExchange, StreamExchange
-from .failures import EventFailedError, aborted
-from .flow import FOLLOWED, Flow
+from .errors import ClientClosedError
+from .events import ClientEvents
+from .failures import aborted
+from .last_response import LastResponse
 from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limit
 from .prepare import Preparer
-from .response import HttpResponse
 from .settings import RequestSettings
 from .sockets import borrow_socket_manager, call_elsewhere, return_socket_manager
-from .streaming import StreamReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
     from typing import Any
 
     from .body import BodyInput
-    from .head import ResponseHead
-    from .headers import TgoHttpHeaders
     from .manager import TgoHttpClientManager
     from .pending import PendingCall
     from .prepare import HeaderInput
-    from .request import Request
-
-    #: Delphi: Grijjy.Http.TOnRedirect
-    TOnRedirect = Callable[["TgoHttpClient", str, bool], object]
-    #: Delphi: Grijjy.Http.TOnPassword
-    TOnPassword = Callable[["TgoHttpClient"], bool]
-    #: Delphi: Grijjy.Http.TOnRecv
-    TOnRecv = Callable[["TgoHttpClient", bytes], object]
-    #: Delphi: Grijjy.Http.TOnSent
-    TOnSent = Callable[["TgoHttpClient", bytes], object]
-else:
-    #: ``on_redirect(client, location, follow)``: return ``None`` to follow, ``False`` not to, or another location.
-    #: Delphi: Grijjy.Http.TOnRedirect
-    TOnRedirect = "Callable[[TgoHttpClient, str, bool], object]"
-    #: ``on_password(client)``: correct the credentials and return whether to try again. Delphi: Grijjy.Http.TOnPassword
-    TOnPassword = "Callable[[TgoHttpClient], bool]"
-    #: ``on_recv(client, data)``: return ``False`` to keep the data out of the response. Delphi: Grijjy.Http.TOnRecv
-    TOnRecv = "Callable[[TgoHttpClient, bytes], object]"
-    #: ``on_sent(client, data)``. Delphi: Grijjy.Http.TOnSent
-    TOnSent = "Callable[[TgoHttpClient, bytes], object]"
+    from .response import HttpResponse
 
 #: Guards, for all clients, the moments in which one gets its connections and in which it is closed.
 _life = threading.Lock()
 
 
-class TgoHttpClient(RequestSettings):
+class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     """Makes HTTP requests, over HTTP/1.1, HTTPS and HTTP/2 alike.
 
     One client serves any number of threads, and any number of requests at once. It keeps connections open for the
@@ -100,11 +76,6 @@ class TgoHttpClient(RequestSettings):
     follow_redirects: bool
     max_redirects: int
     allow_insecure_redirects: bool
-    on_redirect: TOnRedirect | None
-    on_password: TOnPassword | None
-    on_recv: TOnRecv | None
-    on_sent: TOnSent | None
-    on_informational: Callable[[TgoHttpClient, ResponseHead], object] | None
 
     def __init__(
         self,
@@ -128,7 +99,9 @@ class TgoHttpClient(RequestSettings):
         max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
     ) -> None:
-        super().__init__()
+        RequestSettings.__init__(self)
+        ClientEvents.__init__(self)
+        LastResponse.__init__(self)
         check_limit(max_connections_per_origin)
         self._http2 = http2
         self._blocking = blocking
@@ -149,9 +122,6 @@ class TgoHttpClient(RequestSettings):
         self._keep_alive_expiry = keep_alive_expiry
         self._pool: ConnectionPool | None = None
         self._preparer = Preparer()
-        self._current: Exchange | None = None
-        self._last: HttpResponse | None = None
-        self._last_activity = time.monotonic()
         self._running: set[PendingCall] = set()
         #: Who is to close the client when its non-blocking requests are over.
         self._keeper: TgoHttpClientManager | None = None
@@ -168,20 +138,6 @@ class TgoHttpClient(RequestSettings):
         self.max_decoded_size = max_decoded_size
         #: Follow a redirect from https to http.
         self.allow_insecure_redirects = False
-        #: Called before a redirect is followed. Delphi: Grijjy.Http.TgoHttpClient.OnRedirect
-        self.on_redirect = None
-        #: Called when the server answers 401; at most three times for a request.
-        #: Delphi: Grijjy.Http.TgoHttpClient.OnPassword
-        self.on_password = None
-        #: Called with each piece of a body as it arrives: in the calling thread, or in a worker's for a non-blocking
-        #: request. Return ``False`` to keep the piece out of the response.
-        #: Differs from Delphi: content codings are undone; the original gives what the socket gave it.
-        #: Delphi: Grijjy.Http.TgoHttpClient.OnRecv
-        self.on_recv = None
-        #: Called with what has been sent. Delphi: Grijjy.Http.TgoHttpClient.OnSent
-        self.on_sent = None
-        #: Called with the head of each interim response (1xx) but 101.
-        self.on_informational = None
 
     # Requests
 
@@ -265,57 +221,7 @@ class TgoHttpClient(RequestSettings):
             data,
         )
         if self._blocking:
-            return self._run(request)
-        return self._submit(request)
-
-    def _run(self, request: Request) -> HttpResponse:
-        """Carry a call out in the calling thread."""
-        started = time.monotonic()
-        pool = self._pool or self._open_pool()
-        flow: Flow | None = None
-        while True:
-            exchange = (
-                Exchange(request)
-                if self.on_recv is None
-                else IncrementalExchange(request, self._received, self._withholds)
-            )
-            if flow is not None:
-                exchange.fresh = flow.fresh
-            if self.on_sent is not None or self.on_informational is not None:
-                self._connect_events(exchange)
-            self._current = exchange
-            try:
-                pool.run(exchange)
-                status = exchange.head.status  # type: ignore[union-attr]
-                if status in FOLLOWED:
-                    flow = flow or Flow(self, request)
-                    following = flow.follow(exchange, lambda exchange=exchange: HttpResponse(exchange))  # type: ignore[misc]
-                    if following is not None:
-                        request = following
-                        continue
-                    if isinstance(exchange, IncrementalExchange):
-                        exchange.deliver_withheld()
-            except HttpClientError as error:
-                flow = flow or Flow(self, request)
-                if not exchange.done or exchange.error is not None:
-                    if flow.retry(exchange, error):
-                        continue
-                    exchange.on_failure(error)
-                if isinstance(error, EventFailedError):
-                    failure = error
-                    break
-                raise
-            response = HttpResponse(exchange)
-            if flow is not None:
-                response.history = flow.history
-            self._last = response
-            self._last_activity = now = time.monotonic()
-            response.elapsed = now - started
-            return response
-        raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
-
-    def _submit(self, request: Request) -> Future[HttpResponse]:
-        """Have a call carried out by a worker."""
+            return carry_out(self, self._pool or self._open_pool(), request)
         call = self._call_type(self, self._pool or self._open_pool(), request)
         call.start()
         return call.future
@@ -346,77 +252,7 @@ class TgoHttpClient(RequestSettings):
             headers,
             data,
         )
-        started = time.monotonic()
-        pool = self._pool or self._open_pool()
-        flow = Flow(self, request)
-        while True:
-            exchange = StreamExchange(request)
-            exchange.fresh = flow.fresh
-            if self.on_sent is not None or self.on_informational is not None:
-                self._connect_events(exchange)
-            self._current = exchange
-            try:
-                pool.run(exchange)
-            except HttpClientError as error:
-                if flow.retry(exchange, error):
-                    continue
-                exchange.on_failure(error)
-                if isinstance(error, EventFailedError):
-                    failure = error
-                    break
-                raise
-            response = HttpResponse(exchange, StreamReader(exchange))
-            if response.status_code in FOLLOWED:
-                try:
-                    following = flow.follow(exchange, lambda response=response: response)  # type: ignore[misc]
-                except BaseException:
-                    response.close()
-                    raise
-                if following is not None:
-                    response.close()
-                    request = following
-                    continue
-            response.history = flow.history
-            # Without the reader: a response that is forgotten half read must not be kept here.
-            self._last = HttpResponse(exchange)
-            self._last_activity = now = time.monotonic()
-            response.elapsed = now - started
-            return response
-        raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
-
-    # Events
-
-    def _fire(self, exchange: Exchange, event: Callable[[TgoHttpClient, Any], object], argument: object) -> object:
-        """Call an event. What it raises must not be taken for a failure of the connection; see EventFailedError."""
-        try:
-            return event(self, argument)
-        except Exception as error:
-            raise EventFailedError(error) from error
-        except BaseException as error:
-            if exchange.on_done is None:
-                raise  # KeyboardInterrupt, in the caller's own thread
-            raise EventFailedError(error) from error  # in a worker's thread nobody else would take it
-
-    def _received(self, exchange: IncrementalExchange, piece: bytes) -> object:
-        on_recv = self.on_recv
-        return None if on_recv is None else self._fire(exchange, on_recv, piece)
-
-    def _withholds(self, exchange: Exchange) -> bool:
-        head = exchange.head
-        return head is not None and head.status in FOLLOWED and self._will_follow(head)
-
-    def _will_follow(self, head: ResponseHead) -> bool:
-        if head.status == 401:
-            return self.on_password is not None
-        return self.follow_redirects and head.get(b"location") is not None
-
-    def _connect_events(self, exchange: Exchange) -> None:
-        if self.on_sent is not None:
-            exchange.on_sent = lambda data: self.on_sent and self._fire(exchange, self.on_sent, data)
-        if self.on_informational is not None:
-            exchange.informational = lambda head: (
-                self.on_informational and self._fire(exchange, self.on_informational, head)
-            )
+        return open_stream(self, self._pool or self._open_pool(), request)
 
     # Life
 
@@ -521,83 +357,6 @@ class TgoHttpClient(RequestSettings):
         self._keeper = keeper
         if not self._running:
             self.close()
-
-    # What the last request left
-
-    @property
-    def state(self) -> TgoHttpClientState:
-        """How far the last request is. Delphi: Grijjy.Http.TgoHttpClient.State"""
-        exchange = self._current
-        if exchange is None:
-            return TgoHttpClientState.NONE
-        if exchange.error is not None:
-            return TgoHttpClientState.ERROR
-        if exchange.done:
-            return TgoHttpClientState.FINISHED
-        return TgoHttpClientState.SENDING if exchange.connection is None else TgoHttpClientState.RECEIVING
-
-    @property
-    def idle_time(self) -> float:
-        """Seconds since something was last received.
-
-        Differs from Delphi: seconds, not milliseconds.
-        Delphi: Grijjy.Http.TgoHttpClient.IdleTime
-        """
-        exchange = self._current
-        latest = self._last_activity
-        if exchange is not None:
-            latest = max(latest, exchange.last_activity)
-        return max(0.0, time.monotonic() - latest)
-
-    @property
-    def last_response(self) -> HttpResponse | None:
-        """The response of the request that finished last, or the head of that of a stream; ``None`` before the
-        first.
-        """
-        return self._last
-
-    @property
-    def response_headers(self) -> TgoHttpHeaders:
-        """Delphi: Grijjy.Http.TgoHttpClient.ResponseHeaders"""
-        if self._last is None:
-            from .headers import TgoHttpHeaders
-
-            return TgoHttpHeaders()
-        return self._last.headers
-
-    @property
-    def response_status_code(self) -> int:
-        """0 before the first response. Delphi: Grijjy.Http.TgoHttpClient.ResponseStatusCode"""
-        return 0 if self._last is None else self._last.status_code
-
-    @property
-    def response_content_type(self) -> str:
-        """Delphi: Grijjy.Http.TgoHttpClient.ResponseContentType"""
-        return self.response_headers.value("content-type")
-
-    @property
-    def response_content_charset(self) -> str:
-        """Delphi: Grijjy.Http.TgoHttpClient.ResponseContentCharset"""
-        return "" if self._last is None else self._last.charset
-
-    @property
-    def content_length(self) -> int:
-        """What the last response's Content-Length says; -1 where there is none.
-
-        Delphi: Grijjy.Http.TgoHttpClient.ContentLength
-        """
-        value = self.response_headers.value("content-length")
-        return int(value) if value.isascii() and value.isdigit() else -1
-
-    def bytes_to_string(self, data: bytes, charset: str = "") -> str:
-        """Decode bytes in a charset; any that Python knows, UTF-8 where none is given.
-
-        Differs from Delphi: there everything but UTF-8 was ANSI.
-        Delphi: Grijjy.Http.TgoHttpClient.BytesToString
-        """
-        from .charset import decode_text
-
-        return decode_text(data, charset)
 
     # Options for TLS
 

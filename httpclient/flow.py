@@ -20,8 +20,6 @@ from .prepare import basic_authorization, http_uri
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .client import TgoHttpClient
     from .exchange import Exchange
     from .request import Request
@@ -94,10 +92,10 @@ class Flow:
             pass
         return False
 
-    def follow(self, exchange: Exchange, response: Callable[[], HttpResponse]) -> Request | None:
+    def follow(self, exchange: Exchange, response: HttpResponse) -> Request | None:
         """Decide whether a response leads to another request; return that request.
 
-        :param response: makes the response object, for the history.
+        :param response: goes into the history if another follows.
         :raises RedirectError: it leads somewhere it can't be followed to.
         """
         head = exchange.head
@@ -108,18 +106,18 @@ class Flow:
             if location is not None:
                 following = self._redirect(status, _location(location), response)
                 if following is not None:
-                    self.history.append(response())
+                    self.history.append(response)
                     self.request = following
                 return following
         elif status == 401 and self._client.on_password is not None:
             again = self._ask_password()
             if again is not None:
-                self.history.append(response())
+                self.history.append(response)
                 self.request = again
             return again
         return None
 
-    def _redirect(self, status: int, location: str, response: Callable[[], HttpResponse]) -> Request | None:
+    def _redirect(self, status: int, location: str, response: HttpResponse) -> Request | None:
         client, request = self._client, self.request
         if client.on_redirect is not None:
             answer = client.on_redirect(client, location, True)
@@ -134,22 +132,22 @@ class Flow:
             uri = http_uri(target.to_string())
         except InvalidUrlError as error:
             raise RedirectError(
-                f"the server redirects to a place that is no HTTP URL: {error.what}", response(),
+                f"the server redirects to a place that is no HTTP URL: {error.what}", response,
                 url=request.uri.to_string(),
             ) from error  # fmt: skip
         if len(self.history) >= client.max_redirects:
             raise TooManyRedirectsError(
-                f"gave up after {client.max_redirects} redirects", response(), url=request.uri.to_string()
+                f"gave up after {client.max_redirects} redirects", response, url=request.uri.to_string()
             )
         if request.uri.scheme == "https" and uri.scheme == "http" and not client.allow_insecure_redirects:
             raise RedirectError(
-                f"the server redirects from https to http, to {uri.origin}", response(),
+                f"the server redirects from https to http, to {uri.origin}", response,
                 url=request.uri.to_string(),
                 advice="Set allow_insecure_redirects if that is what you want",
             )  # fmt: skip
         return self._redirected(status, uri, response)
 
-    def _redirected(self, status: int, uri: TgoURI, response: Callable[[], HttpResponse]) -> Request:
+    def _redirected(self, status: int, uri: TgoURI, response: HttpResponse) -> Request:
         request = self.request
         method, body = request.method, request.body
         # RFC 9110 sections 15.4.2 to 15.4.4: 303 means "see there, with GET"; for 301 and 302, POST becomes GET, as
@@ -162,7 +160,7 @@ class Flow:
         elif not self._rewind():
             raise RedirectError(
                 f"the server redirects with status {status}, which asks to send the body again, and the body can be "
-                "read only once", response(), url=request.uri.to_string(),
+                "read only once", response, url=request.uri.to_string(),
             )  # fmt: skip
         if uri.origin != request.uri.origin:
             dropped |= _CREDENTIALS

@@ -67,15 +67,12 @@ class PendingCall:
     def _attempt(self) -> None:
         client, flow = self._client, self._flow
         request = self._request if flow is None else flow.request
-        exchange: Exchange
-        if client.on_recv is None:
+        if client.on_recv is None and client.on_sent is None and client.on_informational is None:
             exchange = Exchange(request, self._done)
         else:
-            exchange = IncrementalExchange(request, client._received, client._withholds, self._done)
+            exchange = client.new_exchange(request, self._done)
         if flow is not None:
             exchange.fresh = flow.fresh
-        if client.on_sent is not None or client.on_informational is not None:
-            client._connect_events(exchange)
         self._exchange = client._current = exchange
         self._pool.submit(exchange)
         if self._given_up:  # while there was no exchange to give up
@@ -114,7 +111,7 @@ class PendingCall:
             flow = self._flow = Flow(self._client, self._request)
         if exchange.error is not None:
             return flow.retry(exchange, exchange.error)
-        if flow.follow(exchange, lambda: HttpResponse(exchange)) is not None:
+        if flow.follow(exchange, HttpResponse(exchange)) is not None:
             return True
         if isinstance(exchange, IncrementalExchange):
             exchange.deliver_withheld()

@@ -1,0 +1,108 @@
+"""A call that the calling thread carries out: attempt after attempt, until one has the result.
+
+:mod:`.pending` is the same for a call that workers carry out.
+"""
+
+from __future__ import annotations
+
+import time
+
+from .errors import HttpClientError
+from .exchange import Exchange, IncrementalExchange, StreamExchange
+from .failures import EventFailedError
+from .flow import FOLLOWED, Flow
+from .response import HttpResponse
+from .streaming import StreamReader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .client import TgoHttpClient
+    from .pool import ConnectionPool
+    from .request import Request
+
+
+def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> HttpResponse:
+    """Make a request and return the response with its body.
+
+    :raises HttpClientError: the request failed.
+    """
+    started = time.monotonic()
+    flow: Flow | None = None
+    while True:
+        if client.on_recv is None and client.on_sent is None and client.on_informational is None:
+            exchange = Exchange(request)
+        else:
+            exchange = client.new_exchange(request)
+        if flow is not None:
+            exchange.fresh = flow.fresh
+        client._current = exchange
+        try:
+            pool.run(exchange)
+            response = HttpResponse(exchange)
+            if response.status_code in FOLLOWED:
+                flow = flow or Flow(client, request)
+                following = flow.follow(exchange, response)
+                if following is not None:
+                    request = following
+                    continue
+                if isinstance(exchange, IncrementalExchange):
+                    exchange.deliver_withheld()
+        except HttpClientError as error:
+            flow = flow or Flow(client, request)
+            if not exchange.done or exchange.error is not None:
+                if flow.retry(exchange, error):
+                    continue
+                exchange.on_failure(error)
+            if isinstance(error, EventFailedError):
+                failure = error
+                break
+            raise
+        if flow is not None:
+            response.history = flow.history
+        client._last = response
+        client._last_activity = now = time.monotonic()
+        response.elapsed = now - started
+        return response
+    raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
+
+
+def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> HttpResponse:
+    """Make a request and return the response as soon as its head is there; its body is still to be read.
+
+    :raises HttpClientError: the request failed.
+    """
+    started = time.monotonic()
+    flow = Flow(client, request)
+    while True:
+        exchange = StreamExchange(request)
+        exchange.fresh = flow.fresh
+        client.connect_events(exchange)
+        client._current = exchange
+        try:
+            pool.run(exchange)
+        except HttpClientError as error:
+            if flow.retry(exchange, error):
+                continue
+            exchange.on_failure(error)
+            if isinstance(error, EventFailedError):
+                failure = error
+                break
+            raise
+        response = HttpResponse(exchange, StreamReader(exchange))
+        if response.status_code in FOLLOWED:
+            try:
+                following = flow.follow(exchange, response)
+            except BaseException:
+                response.close()
+                raise
+            if following is not None:
+                response.close()
+                request = following
+                continue
+        response.history = flow.history
+        # Without the reader: a response that is forgotten half read must not be kept here.
+        client._last = HttpResponse(exchange)
+        client._last_activity = now = time.monotonic()
+        response.elapsed = now - started
+        return response
+    raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
