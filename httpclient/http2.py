@@ -272,6 +272,15 @@ class Http2Session(Http2Streams):
         if pointer is None:
             return b""
         uploads = self._uploads
+        # Nothing, most often: after each read somebody asks.
+        if (
+            not want_write(pointer)
+            and not self._held
+            and (uploads is None or not uploads.busy)
+            and not self._callbacks.events
+            and self._pending_error is None
+        ):
+            return b""
         out = bytearray(self._held)
         self._held = b""
         try:

@@ -201,7 +201,10 @@ class Http2Streams:
                 elif kind == EVENT_END:
                     stream = streams.pop(stream_id, None)
                     if stream is not None:
-                        self._on_end(stream_id, stream, [])
+                        if self._uploads is None:
+                            stream.sink.on_end([])
+                        else:
+                            self._on_end(stream_id, stream, [])
                 else:
                     self._on_other(kind, stream_id, a, b)
             except BaseException as error:

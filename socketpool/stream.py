@@ -292,7 +292,7 @@ def milliseconds(seconds: float) -> int:
 
 def poll_one(entry: pollfd, timeout: float) -> int:
     """Wait for one descriptor with ``poll``; signal handlers run meanwhile, and their time counts."""
-    limit = milliseconds(timeout)
+    limit = int(min(timeout, _LONGEST_WAIT) * 1000 + 0.999) if timeout > 0 else 0  # milliseconds(), without a call
     deadline = 0.0
     while True:
         entry.revents = 0
