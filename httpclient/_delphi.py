@@ -133,7 +133,7 @@ NEW: dict[str, str] = {
         """
         BodyError ClientClosedError ConnectError ConnectTimeoutError DeadlineError DecodingError Http2ConnectionError
         Http2StreamError HttpCertificateError HttpClientError HttpProtocolError HttpStatusError HttpTimeoutError
-        HttpTlsError InvalidRequestError InvalidUrlError PoolTimeoutError ReceiveTimeoutError RedirectError
+        HttpTlsError InvalidRequestError InvalidUrlError PoolTimeoutError ProxyError ReceiveTimeoutError RedirectError
         RefusedStreamError RemoteClosedError RequestAbortedError SendTimeoutError TooManyRedirectsError
         """,
     ),

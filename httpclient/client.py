@@ -16,13 +16,14 @@ from .errors import ClientClosedError
 from .events import ClientEvents
 from .failures import aborted
 from .last_response import LastResponse
-from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limit
+from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limit, check_routing
 from .prepare import Preparer
 from .settings import RequestSettings
 from .sockets import borrow_socket_manager, call_elsewhere, return_socket_manager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from .body import BodyInput
@@ -64,7 +65,13 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     :param private_key_password: the password of the key.
     :param max_connections_per_origin: connections to one scheme, host and port; requests beyond that wait.
     :param keep_alive_expiry: seconds after which an unused connection is closed.
-    :raises ValueError: no connection would be allowed.
+    :param proxy: the URL of a proxy for everything, or proxies by scheme; see ``httpclient.proxies``. ``""`` for none,
+        ``None`` for what the environment says.
+    :param trust_environment: go by ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``.
+    :param unix_socket: the path of a Unix domain socket through which every URL is reached; ``@name`` for an abstract
+        one.
+    :param proxy_authentication: how to authenticate to proxies, instead of by user and password in their URLs.
+    :raises ValueError: no connection would be allowed, or a proxy or socket can't be used.
 
     Differs from Delphi: any number of requests at once, failures raise, certificates are verified.
     Delphi: Grijjy.Http.TgoHttpClient
@@ -98,6 +105,10 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         private_key_password: str = "",
         max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
+        proxy: str | Mapping[str, str] | None = None,
+        trust_environment: bool = True,
+        unix_socket: str | None = None,
+        proxy_authentication: Any = None,
     ) -> None:
         RequestSettings.__init__(self)
         ClientEvents.__init__(self)
@@ -117,6 +128,10 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             "verify": verify, "ca_file": ca_file, "ca_directory": ca_directory, "ca_data": ca_data,
             "password": private_key_password,
         }  # fmt: skip
+        self._routing: dict[str, Any] = check_routing(
+            proxy=proxy, trust_environment=trust_environment, unix_socket=unix_socket,
+            proxy_authentication=proxy_authentication,
+        )  # fmt: skip
         self._manager = manager
         self._max_connections_per_origin = max_connections_per_origin
         self._keep_alive_expiry = keep_alive_expiry
@@ -265,7 +280,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             if pool is not None:
                 return pool
             if self._manager is not None:
-                pool = self._manager.pool(self, self._http2, self._all_tls_options())
+                pool = self._manager.pool(self, self._http2, self._all_tls_options(), self._routing)
             else:
                 manager = borrow_socket_manager()
                 try:
@@ -275,6 +290,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
                         self._all_tls_options(),
                         max_connections_per_origin=self._max_connections_per_origin,
                         keep_alive_expiry=self._keep_alive_expiry,
+                        **self._routing,
                     )
                 except BaseException:
                     return_socket_manager()

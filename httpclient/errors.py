@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PHASE_PREPARE = "prepare"
 PHASE_POOL = "pool"
 PHASE_CONNECT = "connect"
+PHASE_PROXY = "proxy"
 PHASE_TLS = "tls"
 PHASE_SEND = "send"
 PHASE_RECEIVE = "receive"
@@ -230,6 +231,22 @@ class ConnectError(HttpClientError, OSError):
 
     phase = PHASE_CONNECT
     retry_safe = True
+
+
+class ProxyError(HttpClientError, OSError):
+    """A proxy could not be reached, or did not connect to the host: the message names the proxy and says why.
+
+    :ivar status_code: what an HTTP proxy answered; 0 where it didn't answer in HTTP.
+    """
+
+    phase = PHASE_PROXY
+    retry_safe = True
+
+    def __init__(
+        self, what: str = "", *, status_code: int = 0, url: str = "", peer: str = "", advice: str = ""
+    ) -> None:
+        super().__init__(what, url=url, peer=peer, advice=advice)
+        self.status_code = status_code
 
 
 class HttpTlsError(HttpClientError, OSError):

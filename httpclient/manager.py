@@ -16,6 +16,8 @@ from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .client import TgoHttpClient
 
 _managers: weakref.WeakSet[TgoHttpClientManager] = weakref.WeakSet()
@@ -76,13 +78,17 @@ class TgoHttpClientManager:
         with self._lock:
             self._released.discard(http_client)
 
-    def pool(self, client: TgoHttpClient, http2: bool | None, tls_options: dict[str, object]) -> ConnectionPool:
+    def pool(
+        self, client: TgoHttpClient, http2: bool | None, tls_options: dict[str, object], routing: dict[str, Any]
+    ) -> ConnectionPool:
         """Return the connections that clients with these options share.
 
         :param client: who is going to use them.
+        :param routing: proxies and the like, as :func:`.pool.check_routing` returns them.
         :raises ClientClosedError: the manager has been closed.
         """
-        key = http2, tuple(sorted((name, repr(value)) for name, value in tls_options.items()))
+        options = {**tls_options, **routing}
+        key = http2, tuple(sorted((name, repr(value)) for name, value in options.items()))
         with self._lock:
             if self._closed:
                 raise ClientClosedError("the client manager is closed")
@@ -97,6 +103,7 @@ class TgoHttpClientManager:
                     tls_options,
                     max_connections_per_origin=self._max_connections_per_origin,
                     keep_alive_expiry=self._keep_alive_expiry,
+                    **routing,
                 )
             return pool
 

@@ -17,6 +17,9 @@ from .prepare import FOREVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from openssl_api import TlsContext
     from socketpool import TgoClientSocketManager, Timer, TSocketPoolWorker
 
@@ -50,6 +53,32 @@ def check_limit(max_connections_per_origin: int) -> None:
         raise ValueError(f"max_connections_per_origin must be at least 1, not {max_connections_per_origin}")
 
 
+def check_routing(
+    *,
+    proxy: str | Mapping[str, str] | None = None,
+    trust_environment: bool = True,
+    unix_socket: str | None = None,
+    proxy_authentication: Any = None,
+) -> dict[str, Any]:
+    """Return the options that say how connections find their way, as :class:`ConnectionPool` takes them.
+
+    :raises InvalidUrlError: a proxy can't be used.
+    :raises ValueError: the path of the socket can't be used.
+    """
+    if proxy:
+        from .proxies import Proxies
+
+        Proxies(proxy)
+    if unix_socket is not None:
+        from socketpool.unix import unix_address
+
+        unix_address(unix_socket)
+    return {
+        "proxy": proxy, "trust_environment": trust_environment, "unix_socket": unix_socket,
+        "proxy_authentication": proxy_authentication,
+    }  # fmt: skip
+
+
 class ConnectionPool:
     """Connections by origin. All methods may be called from any thread.
 
@@ -58,6 +87,10 @@ class ConnectionPool:
     :param tls_options: keyword arguments for ``openssl_api.TlsContext``.
     :param max_connections_per_origin: connections to one scheme, host and port; at least 1.
     :param keep_alive_expiry: seconds after which an unused connection is closed.
+    :param proxy: the URL of a proxy for everything, or proxies by scheme; ``None`` for what the environment says.
+    :param trust_environment: whether that is asked.
+    :param unix_socket: the path of a Unix domain socket through which everything is reached.
+    :param proxy_authentication: how to authenticate to proxies, instead of by user and password in their URLs.
     """
 
     __slots__ = (
@@ -74,6 +107,10 @@ class ConnectionPool:
         *,
         max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
+        proxy: str | Mapping[str, str] | None = None,
+        trust_environment: bool = True,
+        unix_socket: str | None = None,
+        proxy_authentication: Any = None,
     ) -> None:
         self.socket_manager = socket_manager
         self.http2 = http2

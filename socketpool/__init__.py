@@ -34,6 +34,8 @@ from .states import (
     TgoSocketPoolBehavior,
 )
 from .stream import Stream
+from .tunnel import Detour
+from .unix import unix_address
 from .worker import Timer, TSocketPoolWorker
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "ConnectionFailedError",
     "ConnectionLostError",
     "ConnectionTimeoutError",
+    "Detour",
     "ManagerClosedError",
     "MemoryBlock",
     "NameLookupError",
@@ -66,4 +69,5 @@ __all__ = [
     "TgoSocketPoolBehavior",
     "Timer",
     "TransferTimeoutError",
+    "unix_address",
 ]

@@ -251,7 +251,8 @@ NEW: dict[str, str] = {
         "Stream TgoSocketConnection.stream",
     ),
     **_new("one of the addresses of a host", "Address"),
-    **_new("connects elsewhere than where the host name leads", "TgoSocketConnection.addresses"),
+    **_new("connects elsewhere than where the host name leads", "TgoSocketConnection.addresses unix_address"),
+    **_new("connects through a proxy", "TgoSocketConnection.detour TgoSocketConnection.pass_on Detour"),
     **_new(
         "what goes wrong, as exceptions; the original returns False or is silent",
         """

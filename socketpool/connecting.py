@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .connection import TgoSocketConnection
     from .resolver import Address, Lookup
     from .stream import Stream
+    from .tunnel import Tunnel
     from .worker import Timer, TSocketPoolWorker
 
 
@@ -34,8 +35,8 @@ class Connecting:
     """
 
     __slots__ = (
-        "_attempt_timer", "_connection", "_established", "_failed", "_lookup", "_over", "_race", "_stream", "_timeout",
-        "_timer", "_token", "_tokens", "_use_nagle", "_worker", "doing",
+        "_addresses", "_attempt_timer", "_connection", "_established", "_failed", "_lookup", "_over", "_peer", "_race",
+        "_stream", "_timeout", "_timer", "_token", "_tokens", "_tunnel", "_use_nagle", "_worker", "doing",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +63,11 @@ class Connecting:
         self._timer: Timer | None = None
         self._attempt_timer: Timer | None = None
         self._over = False
+        # Of a connection through another host: what is said to that one as long as it is the one that is spoken to,
+        # its addresses, and those of the peer.
+        self._tunnel: Tunnel | None = None
+        self._addresses: Sequence[Address] = ()
+        self._peer: list[bytes] = []
         #: What is going on, for :meth:`TgoSocketConnection.pending_to_string` and time-outs.
         self.doing = "looking up the host name"
 
@@ -74,11 +80,18 @@ class Connecting:
             return
         self._timer = self._worker.call_at(time.monotonic() + self._timeout, self._time_is_up)
         connection = self._connection
-        addresses = connection.addresses or known_addresses(connection.hostname, connection.port)
-        if addresses:
-            self._run_race(addresses)
+        detour = connection.detour
+        if detour is None or detour.look_up_peer:
+            self._find(connection.hostname, connection.port, connection.addresses)
         else:
-            self._lookup = look_up(connection.hostname, connection.port, self._answered)
+            self._find(detour.hostname, detour.port)
+
+    def _find(self, hostname: str, port: int, addresses: Sequence[Address] | None = None) -> None:
+        addresses = addresses or known_addresses(hostname, port)
+        if addresses:
+            self._found(addresses)
+        else:
+            self._lookup = look_up(hostname, port, self._answered)
 
     def _answered(self, addresses: list[Address], error: OSError | None) -> None:
         try:
@@ -91,7 +104,20 @@ class Connecting:
         if error is not None:
             self._fail(error)
         elif not self._over:
-            self._run_race(addresses)
+            self._found(addresses)
+
+    def _found(self, addresses: Sequence[Address]) -> None:
+        detour = self._connection.detour
+        if detour is not None and self._tunnel is None:
+            self._tunnel = detour.new_tunnel()
+            if detour.look_up_peer:
+                from .tunnel import packed_addresses
+
+                self._peer = packed_addresses(addresses)
+                self._find(detour.hostname, detour.port)
+                return
+        self._addresses = addresses
+        self._run_race(addresses)
 
     def _run_race(self, addresses: Sequence[Address]) -> None:
         self._race = ConnectRace(addresses, self._use_nagle)
@@ -164,6 +190,9 @@ class Connecting:
             if flags & EPOLLOUT:
                 stream.flush()
             done = stream.handshake_step()
+            if done and self._tunnel is not None:
+                self._start_tunnel(stream, self._tunnel)
+                return
             if done:
                 self._connection.check_alpn(stream)
             else:
@@ -175,6 +204,41 @@ class Connecting:
         if done:
             self._stream = None
             self._finish(stream)
+
+    def _start_tunnel(self, stream: Stream, tunnel: Tunnel) -> None:
+        self.doing = f"waiting for the answer of {stream.address.text}"
+        self._worker.set_handler(self._token, self._tunnel_ready)
+        stream.send(tunnel.start(self._peer))
+        self._tunnel_ready(0, self._token)
+
+    def _tunnel_ready(self, flags: int, token: int) -> None:
+        from .tunnel import advance
+
+        stream, tunnel = self._stream, self._tunnel
+        if self._over or stream is None or tunnel is None:
+            return
+        try:
+            finished = advance(stream, tunnel)
+            flushed = stream.flush()
+            if not finished or not (flushed or tunnel.again):
+                events = (0 if finished else EPOLLIN | EPOLLRDHUP) | (0 if flushed else EPOLLOUT)
+                self._worker.modify(self._token, stream.fd, events)
+                return
+            if tunnel.again:
+                self._worker.unregister(self._token, stream.fd)
+                self._token = 0
+                self._stream = None
+                stream.close()
+                self._run_race(self._addresses)
+                return
+            self._tunnel = None
+            self._stream = self._connection.pass_on(stream)
+        except OSError as error:
+            self._fail(error)
+            return
+        self.doing = f"in the TLS handshake through {stream.address.text}"
+        self._worker.set_handler(self._token, self._handshake)
+        self._handshake(0, self._token)
 
     def _finish(self, stream: Stream) -> None:
         token, self._token = self._token, 0

@@ -182,6 +182,11 @@ class TgoSocketConnection(BaseConnection):
 
     def new_stream(self, fd: int, address: Address) -> Stream:
         """Return the stream for a connected descriptor: what the connection's options ask for."""
+        if self.detour is not None:
+            return self.detour.new_stream(fd, address)
+        return self._new_stream(fd, address)
+
+    def _new_stream(self, fd: int, address: Address) -> Stream:
         if not self._ssl:
             return Stream(fd, address)
         from .tls_stream import TlsStream
@@ -190,6 +195,24 @@ class TgoSocketConnection(BaseConnection):
         if self._openssl is not None:
             self._openssl.engine = engine
         return TlsStream(fd, address, engine)
+
+    def pass_on(self, stream: Stream) -> Stream:
+        """Return the stream to the peer, given the one to the host in between, which is not to be used any more.
+
+        To be called with the lock held that keeps other threads from the descriptor of *stream*.
+        """
+        if not self._ssl:
+            return stream
+        if stream.engine is None:
+            beyond = self._new_stream(stream.fd, stream.address)
+            stream.fd = -1
+            return beyond
+        from .nested_tls import NestedTlsStream
+
+        engine = self._owner.new_engine(self, -1)
+        if self._openssl is not None:
+            self._openssl.engine = engine
+        return NestedTlsStream(stream, engine)  # type: ignore[arg-type]  # what has an engine is one
 
     def check_alpn(self, stream: Stream) -> None:
         """Fail where :attr:`alpn` insists on HTTP/2 and the peer has not agreed to it."""

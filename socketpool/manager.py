@@ -131,12 +131,13 @@ class TgoClientSocketManager:
         """Give a connection back. Its events are not called any more; it is disconnected, or kept for a while.
 
         Only its owner may give it back, and must not use it any more. One that presents a certificate, or was
-        connected to other addresses than its host name has, isn't kept.
+        connected to other addresses than its host name has or through another host, isn't kept.
 
         Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Release
         """
         keep = self._behavior is TgoSocketPoolBehavior.POOL_AND_REUSE
-        if not keep or connection.certificate or connection.addresses or not connection.give_back(INTERVAL_FREE):
+        special = connection.certificate or connection.addresses or connection.detour
+        if not keep or special or not connection.give_back(INTERVAL_FREE):
             connection.close()
             return
         self._list(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 
-from linuxapi.syssocket import POLLOUT, pollfd
+from linuxapi.syssocket import POLLIN, POLLOUT, pollfd
 
 from . import _syscalls
 from .errors import ConnectionTimeoutError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .connection import TgoSocketConnection
     from .resolver import Address
     from .stream import Stream
+    from .tunnel import Detour
 
 
 class Opening:
@@ -58,12 +59,15 @@ class Opening:
         :raises ConnectionFailedError: no address could be connected.
         :raises ConnectionTimeoutError: the time is up.
         :raises openssl_api.TlsError: the TLS handshake failed, or the peer could not be verified.
-        :raises OSError: what :meth:`call_off` was given.
+        :raises OSError: what :meth:`call_off` was given, or a tunnel has raised.
         """
         connection = self._connection
         deadline = time.monotonic() + self._timeout
         try:
-            stream = self._win(ConnectRace(self._resolve(deadline), self._use_nagle), deadline)
+            if connection.detour is None:
+                stream = self._win(ConnectRace(self._peer_addresses(deadline), self._use_nagle), deadline)
+            else:
+                stream = self._go_through(connection.detour, deadline)
             stream.handshake(deadline)
             connection.check_alpn(stream)
             return stream
@@ -106,22 +110,52 @@ class Opening:
         if self.error is not None:
             raise self.error
 
-    def _resolve(self, deadline: float) -> Sequence[Address]:
+    def _peer_addresses(self, deadline: float) -> Sequence[Address]:
         connection = self._connection
-        if connection.addresses:
-            return connection.addresses
-        known = known_addresses(connection.hostname, connection.port)
+        return connection.addresses or self._resolve(connection.hostname, connection.port, deadline)
+
+    def _resolve(self, hostname: str, port: int, deadline: float) -> Sequence[Address]:
+        known = known_addresses(hostname, port)
         if known is not None:
             return known
-        answer = Answer(connection.hostname, connection.port)
+        answer = Answer(hostname, port)
         with self._lock:
             self._check()
             self._answer = answer
         addresses = answer.wait(deadline - time.monotonic())
         self._check()
         if not addresses:
-            raise timed_out(connection, self._timeout, f"still {self.doing}")
+            raise timed_out(self._connection, self._timeout, f"still {self.doing}")
         return addresses
+
+    def _go_through(self, detour: Detour, deadline: float) -> Stream:
+        """Connect to the host in between, and have it connect to the peer; return the stream to that one."""
+        from .tunnel import advance, packed_addresses
+
+        peer = packed_addresses(self._peer_addresses(deadline)) if detour.look_up_peer else []
+        addresses = self._resolve(detour.hostname, detour.port, deadline)
+        tunnel = detour.new_tunnel()
+        while True:
+            stream = self._win(ConnectRace(addresses, self._use_nagle), deadline)
+            stream.handshake(deadline)
+            self.doing = f"waiting for the answer of {stream.address.text}"
+            stream.send(tunnel.start(peer))
+            while True:
+                finished = advance(stream, tunnel)
+                flushed = stream.flush()
+                if finished and (flushed or tunnel.again):
+                    break
+                events = (0 if finished else POLLIN) | (0 if flushed else POLLOUT)
+                if not stream.wait(events, deadline - time.monotonic()):
+                    raise timed_out(self._connection, self._timeout, f"still {self.doing}")
+            with self._lock:
+                self._check()
+                if not tunnel.again:
+                    self.doing = f"in the TLS handshake through {stream.address.text}"
+                    self._stream = stream = self._connection.pass_on(stream)
+                    return stream
+                self._stream = None
+                stream.close()
 
     def _win(self, race: ConnectRace, deadline: float) -> Stream:
         """Run the race; return the winner, without TLS as yet."""
@@ -157,8 +191,10 @@ class Opening:
 
 def timed_out(connection: TgoSocketConnection, timeout: float, doing: str) -> ConnectionTimeoutError:
     """Return the error for a connect time limit that has passed."""
+    detour = connection.detour
+    through = "" if detour is None else f" through {detour.hostname}:{detour.port}"
     return ConnectionTimeoutError(
-        f"cannot connect to {connection.hostname}:{connection.port} within {timeout:g} s: {doing}"
+        f"cannot connect to {connection.hostname}:{connection.port}{through} within {timeout:g} s: {doing}"
     )
 
 

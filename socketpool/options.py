@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openssl_api import TgoOpenSSL, TlsContext, TlsEngine
 
     from .resolver import Address
+    from .tunnel import Detour
 
 
 class ConnectionOptions:
@@ -25,7 +26,7 @@ class ConnectionOptions:
     """
 
     __slots__ = (
-        "_alpn", "_hostname", "_openssl", "_port", "_ssl", "_tls_context", "addresses", "send_queue_limit",
+        "_alpn", "_hostname", "_openssl", "_port", "_ssl", "_tls_context", "addresses", "detour", "send_queue_limit",
     )  # fmt: skip
 
     def __init__(self, hostname: str, port: int) -> None:
@@ -37,6 +38,8 @@ class ConnectionOptions:
         self._tls_context: TlsContext | None = None
         #: Where to connect instead of looking :attr:`hostname` up.
         self.addresses: Sequence[Address] | None = None
+        #: Through which host to connect; TLS, where it is asked for, is spoken with the peer through that one.
+        self.detour: Detour | None = None
         #: Bytes that may wait for the peer to take them before ``send`` refuses more.
         self.send_queue_limit = SEND_QUEUE_LIMIT
 

@@ -10,7 +10,7 @@ No Delphi origin: the original connects to one IPv4 address and blocks.
 from __future__ import annotations
 
 import os
-from errno import EINPROGRESS
+from errno import EAGAIN, EINPROGRESS
 from math import inf
 
 from linuxapi.syssocket import (
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Seconds between the start of one attempt and of the next (RFC 8305 section 5, "Connection Attempt Delay").
 ATTEMPT_DELAY = 0.25
+
+#: Seconds until a Unix domain socket is tried again whose queue is full.
+_QUEUE_DELAY = 0.01
 
 
 def interleave(addresses: Sequence[Address]) -> list[Address]:
@@ -86,6 +89,12 @@ class ConnectRace:
             if code == EINPROGRESS:
                 self.attempts[fd] = address
                 break
+            if code == EAGAIN and address.family == AF_UNIX:
+                # The queue of those who wait for the server to accept them is full, and nothing tells when it isn't.
+                _syscalls.close(fd)
+                self._waiting.append(address)
+                self.next_start = now + _QUEUE_DELAY
+                return -1
             if code == 0:
                 self.attempts[fd] = address
                 return fd
@@ -126,4 +135,4 @@ class ConnectRace:
 
     def describe(self) -> str:
         """Return which addresses are being tried, for the message of a time-out."""
-        return ", ".join(address.text for address in self.attempts.values())
+        return ", ".join(address.text for address in list(self.attempts.values()) or self._waiting)

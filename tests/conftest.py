@@ -6,6 +6,7 @@ The programs are started once per run, and only when the first test asks for the
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,11 @@ from tests.servers.redis import Redis
 from tests.servers.scripted import ScriptedServer
 from tests.servers.sockets import refused_port as _refused_port
 from tests.servers.sockets import silent_port as _silent_port
+
+# The proxy of the machine that the tests run on doesn't lead to the servers of the tests.
+for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
