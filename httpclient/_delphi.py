@@ -181,6 +181,6 @@ NEW: dict[str, str] = {
     ),
     **_new(
         "what a request needs of a URL",
-        "TgoURI.authority TgoURI.connect_host TgoURI.origin TgoURI.resolve TgoURI.target",
+        "TgoURI.authority TgoURI.connect_host TgoURI.origin TgoURI.resolve TgoURI.target TgoURI.with_query",
     ),
 }

@@ -3,7 +3,8 @@
 What people paste is put into the form that RFC 3986 wants: spaces and letters outside ASCII are percent-encoded, and
 internationalised host names become what the name system knows. What could be read in two ways is refused with an
 :class:`InvalidUrlError` that says why; so is every control character, which has no business in a URL but to
-smuggle something into a request.
+smuggle something into a request. The host is checked most of all, because it decides who gets the request: see
+``_host.py``, also for what becomes of internationalised names.
 
 Delphi: Grijjy.Uri
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from ._host import canonical_host, decoded, find_control, utf8
 from .errors import InvalidUrlError, without_credentials
 
 TYPE_CHECKING = False
@@ -24,7 +26,6 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 _split = re.compile(
     r"(?:([A-Za-z][A-Za-z0-9+.-]*+):)?(?://([^/?#]*+))?([^?#]*+)(?:\?([^#]*+))?(?:#(.*+))?", re.S
 ).fullmatch
-_find_control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 
 # What may stand unencoded in each part (RFC 3986 sections 3.2.1 to 3.5), and a percent sign that encodes something.
 _UNRESERVED = r"A-Za-z0-9\-._~!$&'()*+,;="
@@ -34,7 +35,6 @@ _odd_in_path = re.compile(rf"[^{_UNRESERVED}:@/%]{_PERCENT}")
 _odd_in_query = re.compile(rf"[^{_UNRESERVED}:@/?%]{_PERCENT}")
 # For user name and password by themselves, where a colon or a percent sign is data.
 _odd_in_name = re.compile(rf"[^{_UNRESERVED}]")
-_match_name = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=]*+").fullmatch
 
 _CACHE_LIMIT = 1024
 _CACHED_LENGTH = 2048
@@ -117,7 +117,7 @@ class TgoURI:
         if not isinstance(uri, str):
             raise InvalidUrlError(f"the URL is not text but {type(uri).__name__}")
         text = uri.strip(" ")
-        control = _find_control(text)
+        control = find_control(text)
         if control is not None:
             raise InvalidUrlError(f"the URL has a control character in it, {control.group()!a}", url=text)
         match = _split(text)
@@ -130,7 +130,7 @@ class TgoURI:
             query_text = _encoded(query or "", _odd_in_query)
             fragment = _encoded(fragment or "", _odd_in_query)
         except InvalidUrlError as error:
-            raise InvalidUrlError(error.what, url=text) from None
+            raise InvalidUrlError(error.what, url=text, advice=error.advice) from None
         self._fill(
             scheme, username, password, host, port, path, query_text, fragment, authority is not None, query == ""
         )
@@ -177,7 +177,7 @@ class TgoURI:
         else:
             if not isinstance(value, str):
                 raise InvalidUrlError(f"the {name} of a URL must be text, not {type(value).__name__}")
-            control = _find_control(value)
+            control = find_control(value)
             if control is not None and name not in {"username", "password"}:
                 raise InvalidUrlError(f"a control character, {control.group()!a}, in the {name} of a URL")
             if name == "params":
@@ -237,7 +237,8 @@ class TgoURI:
         """Path and query, as a request line has them (RFC 9112 section 3.2.1)."""
         target = self._target
         if target is None:
-            target = self.path or "/"
+            path = self.path
+            target = path if path.startswith("/") else "/" + path
             if self.query or self._bare_query:
                 target = f"{target}?{self.query}"
             object.__setattr__(self, "_target", target)
@@ -248,7 +249,7 @@ class TgoURI:
         """The host as the name lookup wants it: IPv6 addresses without brackets, and with the zone as it is."""
         host = self.host
         if host.startswith("["):
-            return _decoded(host[1:-1])
+            return decoded(host[1:-1])
         return host
 
     def _port_suffix(self) -> str:
@@ -283,6 +284,30 @@ class TgoURI:
         if self.fragment:
             text += "#" + self.fragment
         return text
+
+    def with_query(self, query: str) -> TgoURI:
+        """Return this URL with another query.
+
+        :param query: what follows the question mark; what may not stand there is percent-encoded.
+        :raises InvalidUrlError: it has a control character in it.
+        """
+        control = find_control(query)
+        if control is not None:
+            raise InvalidUrlError(f"a control character, {control.group()!a}, in the query of a URL")
+        result = TgoURI.__new__(TgoURI)
+        result._fill(
+            self.scheme,
+            self.username,
+            self.password,
+            self.host,
+            self.port,
+            self.path,
+            _encoded(query, _odd_in_query),
+            self.fragment,
+            self._has_authority,
+            False,
+        )
+        return result
 
     def resolve(self, reference: str | TgoURI) -> TgoURI:
         """Return what *reference* means, seen from this URL (RFC 3986 section 5.2).
@@ -349,7 +374,7 @@ def _split_authority(authority: str) -> tuple[str, str, str, int]:
     if at:
         user_info = _encoded(user_info, _odd_in_user_info)
         username, _, password = user_info.partition(":")
-        username, password = _decoded(username), _decoded(password)
+        username, password = decoded(username), decoded(password)
     if place.startswith("["):
         end = place.find("]")
         if end < 0:
@@ -365,96 +390,21 @@ def _split_authority(authority: str) -> tuple[str, str, str, int]:
     number = -1
     if port:
         # Not what int() takes: signs, underscores, blanks and other digits.
-        if not (port.isascii() and port.isdigit()) or len(port.lstrip("0")) > 5 or int(port) > 65535:
+        if not (port.isascii() and port.isdigit()) or len(port.lstrip("0")) > 5:
             raise InvalidUrlError("the port is not a number from 0 to 65535")
-        number = int(port)
-    return username, password, _host(host), number
-
-
-def _host(host: str) -> str:
-    """Return a host in its canonical form (RFC 3986 section 3.2.2).
-
-    :raises InvalidUrlError: it can't be a host.
-    """
-    if host.startswith("["):
-        return _ip_literal(host)
-    if host.isascii() and "%" not in host:
-        if not _match_name(host):
-            raise InvalidUrlError(f"the host has {'a blank' if ' ' in host else 'a character'} in it that no host has")
-        return host.lower()
-    try:
-        decoded = _decoded_bytes(host).decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidUrlError("the host is not a name: it is not UTF-8") from None
-    if _find_control(decoded):
-        raise InvalidUrlError("the host has a control character in it")
-    name = decoded if decoded.isascii() else _idna(decoded)
-    # The mapping may turn look-alikes into delimiters: U+FF0F becomes "/".
-    if not _match_name(name):
-        raise InvalidUrlError("the host is not a name once it is decoded")
-    return name.lower()
-
-
-def _idna(name: str) -> str:
-    """Return the ASCII form of an internationalised name: by the idna package (IDNA 2008) or Python (IDNA 2003)."""
-    try:
-        try:
-            import idna
-        except ImportError:
-            return name.encode("idna").decode("ascii")
-        return idna.encode(name, uts46=True).decode("ascii")
-    except UnicodeError:  # idna's own errors are of this kind, too
-        raise InvalidUrlError("the host is not an internationalised name") from None
-
-
-def _ip_literal(host: str) -> str:
-    """Return an IPv6 address in brackets, its zone percent-encoded (RFC 3986 section 3.2.2, RFC 6874)."""
-    from socket import AF_INET6, inet_pton
-
-    address, percent, zone = host[1:-1].partition("%")
-    try:
-        inet_pton(AF_INET6, address)
-    except (OSError, ValueError):
-        raise InvalidUrlError("what is in brackets is not an IPv6 address") from None
-    if not percent:
-        return f"[{address.lower()}]"
-    # "%25" is the percent sign; a bare one is what everybody types. A zone may begin with "25" only after "%25".
-    zone = _decoded(zone.removeprefix("25") if len(zone) > 2 else zone)
-    if not re.fullmatch(r"[A-Za-z0-9\-._~]+", zone):
-        raise InvalidUrlError("the zone of the IPv6 address is not a name")
-    return f"[{address.lower()}%25{zone}]"
-
-
-def _utf8(text: str) -> bytes:
-    """Return text as UTF-8; what ``surrogateescape`` made of bytes that weren't any becomes these bytes again."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise InvalidUrlError("the URL has half of a surrogate pair in it") from None
+        number = int(port.lstrip("0") or "0")  # int() has its own opinion about very many zeros
+        if number > 65535:
+            raise InvalidUrlError("the port is not a number from 0 to 65535")
+    return username, password, canonical_host(host), number
 
 
 def _encode_match(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in _utf8(match.group()))
+    return "".join(f"%{byte:02X}" for byte in utf8(match.group()))
 
 
 def _encoded(text: str, odd: re.Pattern[str]) -> str:
     """Percent-encode what may not stand in a part of a URL as it is (RFC 3986 section 2.1)."""
     return odd.sub(_encode_match, text)
-
-
-def _decoded_bytes(text: str) -> bytes:
-    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes((int(match.group(1), 16),)), _utf8(text))
-
-
-def _decoded(text: str) -> str:
-    """Decode percent-encoding: as UTF-8, or as Latin-1 where it isn't that."""
-    if "%" not in text:
-        return text
-    data = _decoded_bytes(text)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def _without_dot_segments(path: str) -> str:
@@ -493,7 +443,7 @@ _SETTERS: dict[str, Callable[[str], str]] = {
     "scheme": _scheme,
     "username": str,
     "password": str,
-    "host": _host,
+    "host": canonical_host,
     "port": str,
     "path": lambda path: _encoded(path, _odd_in_path),
     "query": lambda query: _encoded(query, _odd_in_query),

@@ -39,7 +39,9 @@ NOT_LOADED = sorted(COSTLY - {"collections.abc"} | {"concurrent.futures", "urlli
 #: Only tests and tools import these.
 FOR_TOOLS = {"_delphi", "_mapping"}
 #: Modules of httpclient that turn bytes into responses and back: they do no I/O, so they know nothing that does.
-SANS_IO = {"decoders", "decoding", "errors", "head", "headers", "http1_request", "http1_response", "http2"}
+SANS_IO = {
+    *("decoders", "decoding", "errors", "forms", "head", "headers", "http1_request", "http1_response", "http2", "uri"),
+}
 DOES_IO = {
     *("linuxapi", "openssl_api", "socketpool", "_socket", "_ssl", "_thread", "asyncio", "os", "queue", "select"),
     *("selectors", "signal", "socket", "ssl", "subprocess", "threading", "time"),
