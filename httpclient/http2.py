@@ -23,8 +23,8 @@ from nghttp2_api.nghttp2 import nghttp2_session_del
 from . import http2_errors as explain
 from .errors import BodyError, HttpClientError, RequestAbortedError
 from .http2_callbacks import SessionCallbacks
-from .http2_interrupts import CallbackGuard
 from .http2_native import (
+    CallbackGuard,
     check,
     make_session,
     mem_recv,

@@ -10,6 +10,9 @@ from __future__ import annotations
 from ctypes import byref, c_int, c_ssize_t, c_uint32, c_void_p
 
 from linuxapi.binding import bind_untyped
+
+# For http2, which does no I/O and so knows nothing of the package that does.
+from linuxapi.interrupts import CallbackGuard as CallbackGuard  # noqa: PLC0414
 from nghttp2_api import nghttp2
 from nghttp2_api.constants import (
     NGHTTP2_DEFAULT_HEADER_TABLE_SIZE,

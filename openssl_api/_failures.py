@@ -6,10 +6,13 @@ import os
 from errno import EAGAIN, EINTR
 
 from ._certificate import describe_failure
+from ._pins import describe_fingerprints
 from .client_api import (
     ERR_GET_LIB,
     ERR_GET_REASON,
     ERR_LIB_SSL,
+    SSL_AD_HANDSHAKE_FAILURE,
+    SSL_AD_REASON_OFFSET,
     SSL_R_UNEXPECTED_EOF_WHILE_READING,
     X509_V_OK,
     SSL_get_verify_result,
@@ -78,6 +81,15 @@ def certificate_error(ssl: c_void_p, host: str, port: int, verify_code: int) -> 
     return TlsCertificateError(text, host=host, port=port, reason=reason, verify_code=verify_code)
 
 
+def pin_error(certificate: int, host: str, port: int) -> TlsCertificateError:
+    """Return the exception for a server whose certificate (``X509 *``) is none of those that are pinned."""
+    reason = "it matches none of the pinned fingerprints"
+    found = describe_fingerprints(certificate)
+    text = f"the certificate of {place(host, port)} was not accepted: {reason}; it is {found}"
+    advice = "Pin one of these if the server was given a new certificate in order; otherwise, somebody else answers"
+    return TlsCertificateError(text, host=host, port=port, reason=reason, advice=advice)
+
+
 def transport_error(host: str, port: int, code: int, doing: str) -> TlsTransportError:
     """Return the exception for an ``errno`` of the socket below."""
     reason = os.strerror(code)
@@ -89,6 +101,16 @@ def transfer_error(host: str, port: int, doing: str, reason: str) -> TlsError:
     """Return the exception for data that could not be sent or received."""
     text = f"TLS with {place(host, port)} failed while {doing}: {reason}"
     return TlsError(text, host=host, port=port, reason=reason)
+
+
+def is_refused_renegotiation(errors: Errors) -> bool:
+    """Tell whether a connection of TLS 1.2 or older failed, after its handshake, in the way in which servers take it
+    that this side doesn't renegotiate: by the alert that is for handshakes.
+    """
+    return any(
+        ERR_GET_LIB(error) == ERR_LIB_SSL and ERR_GET_REASON(error) == SSL_AD_REASON_OFFSET + SSL_AD_HANDSHAKE_FAILURE
+        for error, _ in errors
+    )
 
 
 def joined(errors: Errors) -> str:

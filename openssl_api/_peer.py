@@ -17,6 +17,10 @@ from .client_api import (
 )
 from .errors import TlsConfigurationError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # RFC 9525 sections 2 and 6.3: the subject doesn't count, and a wildcard stands for a whole label.
 _FLAGS = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 
@@ -43,27 +47,35 @@ def set_server(ssl: int, host: str, *, verify: bool) -> str:
     return name
 
 
-def has_certificate(ssl: c_void_p) -> bool:
-    """Tell whether the server has a certificate."""
-    certificate = SSL_get_peer_certificate(ssl)
-    if certificate:
-        X509_free(certificate)
-    return bool(certificate)
+class PeerCertificate:
+    """The server's certificate: one reference to it, given back when the object goes. Any thread may use it, also
+    after the connection has ended.
 
+    :param pointer: the ``X509 *``, whose reference this takes over.
+    """
 
-def certificate_of(ssl: c_void_p) -> bytes:
-    """Return the server's certificate, DER; empty if it has none, or none yet."""
-    certificate = SSL_get_peer_certificate(ssl)
-    if not certificate:
-        return b""
-    try:
-        buffer = create_string_buffer(i2d_X509(certificate, None))
+    __slots__ = ("pointer",)
+
+    def __init__(self, pointer: int) -> None:
+        self.pointer = pointer
+
+    def der(self) -> bytes:
+        """Return it as DER."""
+        buffer = create_string_buffer(i2d_X509(self.pointer, None))
         # i2d_X509 moves the position behind what it has written.
         position = c_void_p(addressof(buffer))
-        i2d_X509(certificate, byref(position))
+        i2d_X509(self.pointer, byref(position))
         return buffer.raw
-    finally:
-        X509_free(certificate)
+
+    # The default argument keeps the function at hand when the module is already being taken apart.
+    def __del__(self, free: Callable[[int], None] = X509_free) -> None:
+        free(self.pointer)
+
+
+def certificate_of(ssl: c_void_p) -> PeerCertificate | None:
+    """Return the server's certificate; ``None`` if it has none, or none yet."""
+    certificate = SSL_get_peer_certificate(ssl)
+    return PeerCertificate(certificate) if certificate else None
 
 
 def selected_protocol(ssl: c_void_p) -> bytes:

@@ -29,6 +29,11 @@ _KNOWN_FILES = (
     "/etc/ssl/cert.pem",  # Alpine
 )
 
+_ADVICE = (
+    "Install the system's authorities (Debian and Ubuntu: the package ca-certificates), name others in SSL_CERT_FILE "
+    "or SSL_CERT_DIR, or pass ca_file, ca_directory or ca_data"
+)
+
 _lock = RLock()
 #: One store for each setting of the two environment variables; kept to the end of the process.
 _stores: dict[tuple[str, str], int] = {}
@@ -70,26 +75,32 @@ def _fill(store: int, file: str, directories: str) -> None:
         if not X509_STORE_load_locations(store, os.fsencode(file), None):
             reason = queued_reason()
             raise TlsConfigurationError(
-                f"the file {file}, which SSL_CERT_FILE names, cannot be used: {reason}", reason=reason
+                f"the file {file}, which SSL_CERT_FILE names, cannot be used: {reason}. {_ADVICE}", reason=reason
             )
         found = True
     else:
         default = os.fsdecode(X509_get_default_cert_file())
         tried.append(default)
         found = bool(os.path.exists(default) and X509_STORE_load_locations(store, os.fsencode(default), None))
+    if directories and not any(map(os.path.isdir, directories.split(":"))):
+        # OpenSSL would pass over it, and find no issuer for any server.
+        reason = "there is no such directory"
+        raise TlsConfigurationError(
+            f"the directory {directories}, which SSL_CERT_DIR names, cannot be used: {reason}. {_ADVICE}", reason=reason
+        )
     for directory in (directories or os.fsdecode(X509_get_default_cert_dir())).split(":"):
         tried.append(directory)
         if (found and os.path.isdir(directory)) or _has_hashed_certificates(directory):
             # Nothing is read yet: OpenSSL looks up <hash>.0 in there when it needs an issuer.
             found = bool(X509_STORE_load_locations(store, None, os.fsencode(directory))) or found
-    for known in () if found else _KNOWN_FILES:
+    # Not instead of a directory that was asked for.
+    for known in () if found or directories else _KNOWN_FILES:
         tried.append(known)
         if os.path.exists(known) and X509_STORE_load_locations(store, os.fsencode(known), None):
             return
     if not found:
         raise TlsConfigurationError(
-            f"no certification authorities found to verify peers with; looked at: {', '.join(tried)}. Install them "
-            "(Debian/Ubuntu: apt install ca-certificates), name them in SSL_CERT_FILE or SSL_CERT_DIR, or pass ca_file"
+            f"no certification authorities found to verify peers with; looked at: {', '.join(tried)}. {_ADVICE}"
         )
 
 

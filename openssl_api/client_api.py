@@ -25,11 +25,13 @@ TLS1_3_VERSION = 0x0304
 SSL_VERIFY_PEER = 1
 X509_V_OK = 0
 
+SSL_OP_NO_TICKET = 0x00004000
 SSL_OP_NO_RENEGOTIATION = 0x40000000
 
 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x02
 SSL_MODE_RELEASE_BUFFERS = 0x10
 
+SSL_SESS_CACHE_OFF = 0x000
 SSL_SESS_CACHE_CLIENT = 0x001
 SSL_SESS_CACHE_NO_INTERNAL = 0x300
 
@@ -70,6 +72,9 @@ ERR_LIB_SSL = 20
 PEM_R_NO_START_LINE = 108
 SSL_R_UNEXPECTED_EOF_WHILE_READING = 294
 SSL_AD_REASON_OFFSET = 1000
+SSL_AD_HANDSHAKE_FAILURE = 40
+
+EVP_MAX_MD_SIZE = 64
 
 XN_FLAG_RFC2253 = 0x1110317
 
@@ -90,6 +95,7 @@ SSL_CTX_set_ciphersuites = bind(libssl, "SSL_CTX_set_ciphersuites", c_int, [PSSL
 SSL_CTX_set_default_read_buffer_len = bind(
     libssl, "SSL_CTX_set_default_read_buffer_len", None, [PSSL_CTX, c_size_t], hold_gil=True
 )
+SSL_CTX_get_security_level = bind(libssl, "SSL_CTX_get_security_level", c_int, [PSSL_CTX], hold_gil=True)
 SSL_CTX_set_default_verify_paths = bind(libssl, "SSL_CTX_set_default_verify_paths", c_int, [PSSL_CTX])
 SSL_CTX_set1_cert_store = bind(libssl, "SSL_CTX_set1_cert_store", None, [PSSL_CTX, PX509_STORE], since="1.1.1")
 SSL_CTX_sess_set_new_cb = bind(libssl, "SSL_CTX_sess_set_new_cb", None, [PSSL_CTX, TNewSessionCallback], hold_gil=True)
@@ -152,6 +158,12 @@ X509_get_default_cert_file = bind(libcrypto, "X509_get_default_cert_file", c_cha
 X509_get_default_cert_dir = bind(libcrypto, "X509_get_default_cert_dir", c_char_p, [])
 d2i_X509 = bind(libcrypto, "d2i_X509", PX509, [c_void_p, POINTER(c_void_p), c_long])
 i2d_X509 = bind(libcrypto, "i2d_X509", c_int, [PX509, POINTER(c_void_p)])
+X509_digest = bind(libcrypto, "X509_digest", c_int, [PX509, c_void_p, c_char_p, POINTER(c_uint)], hold_gil=True)
+X509_get_X509_PUBKEY = bind(libcrypto, "X509_get_X509_PUBKEY", c_void_p, [PX509], hold_gil=True)
+i2d_X509_PUBKEY = bind(libcrypto, "i2d_X509_PUBKEY", c_int, [c_void_p, POINTER(c_void_p)], hold_gil=True)
+EVP_Digest = bind(
+    libcrypto, "EVP_Digest", c_int, [c_char_p, c_size_t, c_char_p, POINTER(c_uint), c_void_p, c_void_p], hold_gil=True
+)
 X509_get0_notBefore = bind(libcrypto, "X509_get0_notBefore", c_void_p, [PX509])
 X509_get0_notAfter = bind(libcrypto, "X509_get0_notAfter", c_void_p, [PX509])
 X509_cmp_current_time = bind(libcrypto, "X509_cmp_current_time", c_int, [c_void_p])

@@ -12,7 +12,9 @@ import os
 from _thread import RLock
 from _weakrefset import WeakSet
 
+from ._library import VERSION
 from ._pem import free_certificates, read_certificates, use_certificate
+from ._pins import Pins
 from ._sessions import SessionCache, new_session_callback, raised
 from ._trust import system_store
 from .api import (
@@ -37,11 +39,15 @@ from .client_api import (
     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER,
     SSL_MODE_RELEASE_BUFFERS,
     SSL_OP_NO_RENEGOTIATION,
+    SSL_OP_NO_TICKET,
     SSL_SESS_CACHE_CLIENT,
     SSL_SESS_CACHE_NO_INTERNAL,
+    SSL_SESS_CACHE_OFF,
     SSL_VERIFY_PEER,
+    TLS1_1_VERSION,
     TLS1_2_VERSION,
     ERR_clear_error,
+    SSL_CTX_get_security_level,
     SSL_CTX_sess_set_new_cb,
     SSL_CTX_set1_cert_store,
     SSL_CTX_set_cipher_list,
@@ -57,7 +63,7 @@ from .errors import TlsClosedError, TlsConfigurationError, TlsError, queued_reas
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Any, Self
 
@@ -79,15 +85,21 @@ class TlsContext:
     :param ca_file: a PEM file of the authorities to trust, instead of the system's.
     :param ca_directory: a directory of such, named by hash as ``openssl rehash`` does, instead of the system's.
     :param ca_data: authorities to trust, instead of the system's: PEM, or DER certificates one after the other.
-    :param certificate: the client's own certificate, followed by its chain: PEM as bytes, or the path of a file.
-    :param private_key: its key: PEM as bytes, or the path of a file. Default: it is with the certificate.
+    :param certificate: the client's own certificate, followed by its chain: PEM, or the path of a file.
+    :param private_key: its key: PEM, or the path of a file. Default: it is with the certificate.
     :param password: opens the private key, if that is encrypted.
     :param alpn: the application protocols to offer, the preferred one first: ``(b"h2", b"http/1.1")`` (RFC 7301).
     :param minimum_version: the oldest version to speak, ``TLS1_2_VERSION`` or ``TLS1_3_VERSION``.
+        TLS 1.0 and 1.1 (RFC 8996: not to be used any more) need ciphers that allow them as well, as
+        ``DEFAULT:@SECLEVEL=0`` does.
     :param ciphers: which ciphers to offer, as OpenSSL's cipher list; names that start with ``TLS_`` are the cipher
         suites of TLS 1.3. Default: OpenSSL's, or the system administrator's.
     :param keylog: called with each line of key material, in the form of SSLKEYLOGFILE, for tools such as Wireshark;
         whoever has these can read the traffic. Called in the thread that makes the handshake.
+    :param resumption: resume sessions. Off, none is offered to a server, or kept.
+    :param fingerprints: the server's certificate or public key must also have one of these SHA-256 fingerprints:
+        ``sha256:AB:CD:...`` of the certificate, or ``sha256//...`` (base64, as curl's ``--pinnedpubkey``) of its
+        key. Together with ``verify=False``, that is all it has to have, and all the protection that there is.
     :raises TlsConfigurationError: one of these cannot be used.
 
     Without ``ca_*``, the system's authorities are loaded when the first connection needs them; ``SSL_CERT_FILE`` and
@@ -103,6 +115,8 @@ class TlsContext:
         "_lock",
         "_trust_pending",
         "alpn",
+        "pins",
+        "resumption",
         "sessions",
         "verify",
     )
@@ -121,6 +135,8 @@ class TlsContext:
         minimum_version: int = TLS1_2_VERSION,
         ciphers: str | None = None,
         keylog: Callable[[bytes], object] | None = None,
+        resumption: bool = True,
+        fingerprints: str | Iterable[str] = (),
     ) -> None:
         self._handle: int | None = None
         self._keep: Any = None
@@ -131,6 +147,10 @@ class TlsContext:
         self.verify = verify
         #: The protocols offered by ALPN.
         self.alpn = alpn
+        #: Whether sessions are resumed.
+        self.resumption = resumption
+        #: What the server's certificate or key must be, beyond what verification asks for.
+        self.pins = Pins(fingerprints) if fingerprints else None
         #: The sessions that can be resumed.
         self.sessions = SessionCache()
         wire = alpn_wire(alpn)
@@ -141,7 +161,8 @@ class TlsContext:
             raise TlsError(f"OpenSSL could not make a context: {queued_reason()}")
         self._handle = handle
         try:
-            SSL_CTX_set_options(handle, SSL_OP_ALL | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION)
+            options = SSL_OP_ALL | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION
+            SSL_CTX_set_options(handle, options if resumption else options | SSL_OP_NO_TICKET)
             if not SSL_CTX_ctrl(handle, SSL_CTRL_SET_MIN_PROTO_VERSION, minimum_version, None):
                 raise TlsConfigurationError(f"{minimum_version:#06x} is no version of TLS that this OpenSSL speaks")
             # No SSL_MODE_ENABLE_PARTIAL_WRITE: output goes to memory, which takes all of it in one call.
@@ -149,14 +170,17 @@ class TlsContext:
             SSL_CTX_ctrl(handle, SSL_CTRL_MODE, mode, None)
             SSL_CTX_ctrl(handle, SSL_CTRL_SET_READ_AHEAD, 1, None)
             SSL_CTX_set_default_read_buffer_len(handle, READ_BUFFER_SIZE)
-            cache_mode = SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
+            cache_mode = SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL if resumption else SSL_SESS_CACHE_OFF
             SSL_CTX_ctrl(handle, SSL_CTRL_SET_SESS_CACHE_MODE, cache_mode, None)
-            SSL_CTX_sess_set_new_cb(handle, new_session_callback)
+            if resumption:
+                SSL_CTX_sess_set_new_cb(handle, new_session_callback)
             SSL_CTX_set_verify(handle, SSL_VERIFY_PEER if verify else SSL_VERIFY_NONE, _NO_CALLBACK)
             if wire and SSL_CTX_set_alpn_protos(handle, wire, len(wire)):
                 raise TlsError(f"OpenSSL did not take the ALPN protocols: {queued_reason()}")
             if ciphers is not None:
                 _set_ciphers(handle, ciphers)
+            if minimum_version < TLS1_2_VERSION:
+                _check_security_level(handle, minimum_version)
             _load_authorities(handle, ca_file, ca_directory, ca_data)
             if certificate is not None:
                 pem = read_file(certificate, "the certificate")
@@ -255,6 +279,19 @@ def _set_ciphers(handle: int, ciphers: str) -> None:
         raise TlsConfigurationError(f"the cipher list {ciphers!r} cannot be used: {reason}", reason=reason)
 
 
+def _check_security_level(handle: int, minimum_version: int) -> None:
+    """Refuse an old version that OpenSSL would leave out without a word, because its ciphers are too weak."""
+    level = SSL_CTX_get_security_level(handle)
+    # SSL_CTX_set_security_level(3)
+    highest = 0 if VERSION >= 0x30000000 else 2 if minimum_version < TLS1_1_VERSION else 3
+    if level > highest:
+        name = "TLS 1.0" if minimum_version < TLS1_1_VERSION else "TLS 1.1"
+        raise TlsConfigurationError(
+            f"{name} cannot be used at OpenSSL's security level {level}: choose ciphers that end in "
+            f"':@SECLEVEL={highest}', such as 'DEFAULT:@SECLEVEL={highest}', if a server speaks nothing newer"
+        )
+
+
 def _load_authorities(
     handle: int, ca_file: Path | None, ca_directory: Path | None, ca_data: bytes | str | None
 ) -> None:
@@ -291,6 +328,9 @@ def read_file(given: bytes | Path, what: str) -> bytes:
     """
     if isinstance(given, bytes):
         return given
+    if isinstance(given, str) and "-----BEGIN" in given:
+        # PEM as text. As a path, it would only get a private key into the message of an error.
+        return given.encode("utf-8")
     try:
         with open(given, "rb") as file:
             return file.read()

@@ -23,20 +23,21 @@ from ctypes import ArgumentError, c_void_p
 
 from linuxapi._libc import get_errno
 from linuxapi.binding import bind_untyped
+from linuxapi.interrupts import CallbackGuard
 
 from ._failures import (
     are_about_tls,
-    certificate_error,
     handshake_error,
     is_end_of_transport,
+    is_refused_renegotiation,
     joined,
     place,
-    refusal,
     transfer_error,
     transport_error,
 )
 from ._library import libcrypto, libssl
-from ._peer import certificate_of, has_certificate, selected_protocol, set_server
+from ._negotiated import NONE, Negotiated
+from ._peer import set_server
 from ._sessions import owners, raised
 from .api import (
     BIO_NOCLOSE,
@@ -58,22 +59,16 @@ from .client_api import (
     BIO_C_SET_BUF_MEM_EOF_RETURN,
     SSL_RECEIVED_SHUTDOWN,
     SSL_SENT_SHUTDOWN,
-    X509_V_OK,
     BIO_ctrl_pending,
     ERR_clear_error,
-    SSL_CIPHER_get_name,
     SSL_do_handshake,
-    SSL_get_current_cipher,
-    SSL_get_verify_result,
-    SSL_get_version,
-    SSL_session_reused,
     SSL_set0_wbio,
     SSL_set_alpn_protos,
     SSL_set_session,
     SSL_set_shutdown,
 )
 from .context import alpn_wire
-from .errors import TlsClosedError, TlsError, queued_errors, queued_reason
+from .errors import TlsError, queued_errors, queued_reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,15 +93,11 @@ _LARGE = 64 * 1024
 #: The most that one SSL_write is given; its size is a C int.
 _WRITE_LIMIT = 1 << 30
 
-#: Stands in for a handle that must not be used (yet, or any more). ctypes refuses it with ArgumentError, where a null
-#: pointer would crash OpenSSL; so nothing needs to be checked before a call.
-_NONE: Any = object()
-
 #: The results of SSL_get_error that end a connection.
 _FAILURES = (SSL_ERROR_SSL, SSL_ERROR_SYSCALL)
 
 
-class TlsEngine:
+class TlsEngine(Negotiated):
     """One TLS client connection: verified, encrypted, and without any I/O but the reading that it is asked to do.
 
     For one thread at a time.
@@ -124,41 +115,31 @@ class TlsEngine:
     """
 
     __slots__ = (
-        "_context",
         "_failed",
         "_feedable",
         "_finished",
         "_grown",
-        "_handle",
-        "_offered",
         "_pointer",
         "_problem",
+        "_readable",
         "_ssl",
         "_wbio",
-        "alpn",
-        "host",
-        "port",
         "truncated",
     )
 
     def __init__(
         self, context: TlsContext, host: str, port: int, *, descriptor: int = -1, alpn: tuple[bytes, ...] | None = None
     ) -> None:
-        self._handle = _NONE  # the SSL
-        self._ssl = _NONE  # the SSL as well, once data may pass
-        self._wbio = _NONE
-        self._feedable = _NONE
-        self._context = context
+        super().__init__(context, host, port, context.alpn if alpn is None else alpn)
+        self._ssl = NONE  # the SSL, once data may pass
+        self._readable = NONE  # the SSL, once data has come
+        self._wbio = NONE
+        self._feedable = NONE
         self._failed = False
         self._finished = False
         self._grown = False
-        self._offered = context.alpn if alpn is None else alpn
         self._pointer = c_void_p()
         self._problem: TlsError | None = None
-        #: The protocol that the server chose by ALPN; empty if none.
-        self.alpn = b""
-        self.host = host
-        self.port = port
         #: The stream ended without close_notify: somebody may have cut it short (RFC 8446 section 6.1).
         self.truncated = False
 
@@ -172,10 +153,11 @@ class TlsEngine:
                 wire = alpn_wire(alpn)
                 if SSL_set_alpn_protos(ssl, wire, len(wire)):
                     raise TlsError(f"OpenSSL did not take the ALPN protocols: {queued_reason()}")
-            session = context.sessions.take(where)
-            if session is not None:
-                SSL_set_session(ssl, session.pointer)
-            owners[ssl] = context.sessions, where
+            if context.resumption:
+                session = context.sessions.take(where)
+                if session is not None:
+                    SSL_set_session(ssl, session.pointer)
+                owners[ssl] = context.sessions, where
         except BaseException:
             self.close()
             ERR_clear_error()
@@ -212,7 +194,7 @@ class TlsEngine:
             raise self._problem
         self._context.load_trust()
         ERR_clear_error()
-        result = SSL_do_handshake(ssl)
+        result = self._call(SSL_do_handshake, ssl)
         if raised:
             self._raise_stored()
         if result == 1:
@@ -235,20 +217,6 @@ class TlsEngine:
         self._finished = True
         self._ssl = ssl
         return True
-
-    def _check_peer(self, ssl: c_void_p) -> TlsError | None:
-        """Look at what the handshake led to; return what is wrong with it."""
-        if self._context.verify:
-            # OpenSSL has verified the server. But it takes a server without any certificate for a good one, if the
-            # context's cipher list allows for such.
-            verify_code = SSL_get_verify_result(ssl)
-            if verify_code != X509_V_OK or not has_certificate(ssl):
-                return certificate_error(ssl, self.host, self.port, verify_code)
-        self.alpn = selected_protocol(ssl)
-        # RFC 7301 section 3.2: the server chooses from what it was offered. OpenSSL doesn't look.
-        if self.alpn and self.alpn not in self._offered:
-            return refusal(self.host, self.port, f"the server chose {self.alpn!r} by ALPN, which it was not offered")
-        return None
 
     # --- Data -------------------------------------------------------------------------------------------------------
 
@@ -274,7 +242,7 @@ class TlsEngine:
 
         :raises TlsError: the engine reads from a descriptor, and notices by itself.
         """
-        if self._feedable is _NONE:
+        if self._feedable is NONE:
             self._open_handle()
             raise TlsError("this TLS connection reads from its descriptor; it cannot be fed")
         BIO_ctrl(self._feedable, BIO_C_SET_BUF_MEM_EOF_RETURN, 0, None)
@@ -290,9 +258,9 @@ class TlsEngine:
         pointer = self._pointer
         pointer.value = address
         try:
-            count: int = _SSL_read(self._ssl, pointer, size)
+            count: int = _SSL_read(self._readable, pointer, size)
         except ArgumentError:
-            raise self._not_open() from None
+            count = self._read_first(_SSL_read, size)
         if count > 0:
             if self._grown:
                 self._shrink()
@@ -309,14 +277,37 @@ class TlsEngine:
         pointer = self._pointer
         pointer.value = address
         try:
-            count: int = _SSL_read_blocking(self._ssl, pointer, size)
+            count: int = _SSL_read_blocking(self._readable, pointer, size)
         except ArgumentError:
-            raise self._not_open() from None
+            count = self._read_first(_SSL_read_blocking, size)
         if count > 0:
             if self._grown:
                 self._shrink()
             return count
         return self._read_failed(_SSL_read_blocking, count, size)
+
+    def _read_first(self, read: Callable[[c_void_p, c_void_p, int], int], size: int) -> int:
+        """Read where no data has come yet: session tickets come before it, and with them the callback."""
+        if self._ssl is NONE:
+            raise self._not_open()
+        count: int = self._call(read, self._ssl, self._pointer, size)
+        if count > 0:
+            if raised:
+                self._raise_stored()
+            self._readable = self._ssl
+        return count
+
+    def _call(self, function: Callable[..., int], *args: Any) -> int:
+        """Call a function of C that may call back, and note what strikes the callback where nothing can catch it.
+
+        Not every read is done in this way, which costs as much as the read itself. A server may send tickets later
+        too, but none is known to.
+        """
+        failures: list[BaseException] = []
+        result: int = CallbackGuard(failures).call(function, *args)
+        if failures:
+            raised.setdefault(self._handle.value, failures[0])
+        return result
 
     def _read_failed(self, read: Callable[[c_void_p, c_void_p, int], int], count: int, size: int) -> int:
         """Find out why SSL_read gave no data."""
@@ -355,7 +346,14 @@ class TlsEngine:
             self.truncated = True
             return 0
         if errors:
-            self._problem = transfer_error(self.host, self.port, "receiving", joined(errors))
+            reason = joined(errors)
+            if is_refused_renegotiation(errors) and self.version != "TLSv1.3":
+                # RFC 5246 section 7.4.1.1
+                reason = (
+                    "the server ended the connection, probably because it asked for a renegotiation, which is refused; "
+                    "a client certificate must be asked for in the first handshake, or TLS 1.3 be used"
+                )
+            self._problem = transfer_error(self.host, self.port, "receiving", reason)
         else:
             self._problem = transport_error(self.host, self.port, code, "receiving")
         raise self._problem
@@ -418,7 +416,7 @@ class TlsEngine:
 
     def pending_output(self) -> int:
         """How many bytes of ciphertext there are to be sent; 0 for a closed engine."""
-        return 0 if self._wbio is _NONE else int(BIO_ctrl_pending(self._wbio))
+        return 0 if self._wbio is NONE else int(BIO_ctrl_pending(self._wbio))
 
     def has_pending(self) -> bool:
         """Tell whether input has been read that is not decrypted, or not returned, yet: no descriptor announces it.
@@ -438,16 +436,16 @@ class TlsEngine:
 
         Does nothing before the end of the handshake, after a failure, or once closed.
         """
-        if self._ssl is not _NONE and not self._failed:
+        if self._ssl is not NONE and not self._failed:
             SSL_shutdown(self._ssl)
             ERR_clear_error()
 
     def close(self) -> None:
         """Free everything. Sends nothing; the session stays resumable. May be called again."""
-        ssl, self._handle = self._handle, _NONE
-        self._ssl = self._wbio = self._feedable = _NONE
+        ssl, self._handle = self._handle, NONE
+        self._ssl = self._readable = self._wbio = self._feedable = NONE
         self._problem = None
-        if ssl is _NONE:
+        if ssl is NONE:
             return
         if self._finished and not self._failed:
             # Otherwise OpenSSL takes the end for an accident, and the session for spoilt.
@@ -460,7 +458,7 @@ class TlsEngine:
     def __del__(
         self,
         free: Callable[[c_void_p], None] = SSL_free,
-        none: Any = _NONE,
+        none: Any = NONE,
         forget: Any = owners.pop,
     ) -> None:
         ssl = getattr(self, "_handle", none)  # there is none if the arguments were wrong
@@ -469,47 +467,15 @@ class TlsEngine:
             forget(ssl.value, None)
             free(ssl)
 
-    def _open_handle(self) -> c_void_p:
-        ssl = self._handle
-        if ssl is _NONE:
-            raise self._closed_error()
-        return ssl  # type: ignore[no-any-return]
-
     def _not_open(self) -> TlsError:
         """Why no data can pass."""
-        if self._handle is _NONE:
+        if self._handle is NONE:
             return self._closed_error()
         text = f"TLS with {place(self.host, self.port)} carries no data before the handshake is finished"
         return self._problem or TlsError(text, host=self.host, port=self.port)
-
-    def _closed_error(self) -> TlsClosedError:
-        text = f"the TLS connection to {place(self.host, self.port)} has been closed"
-        return TlsClosedError(text, host=self.host, port=self.port)
 
     def _raise_stored(self) -> None:
         """Raise what a callback could not let through C."""
         error = raised.pop(self._handle.value, None)
         if error is not None:
             raise error
-
-    # --- What was negotiated ----------------------------------------------------------------------------------------
-
-    @property
-    def version(self) -> str:
-        """The version in use: ``TLSv1.3``."""
-        return str(SSL_get_version(self._open_handle()).decode("ascii"))
-
-    @property
-    def cipher(self) -> str:
-        """The cipher suite in use: ``TLS_AES_256_GCM_SHA384``; empty before the handshake."""
-        cipher = SSL_get_current_cipher(self._open_handle())
-        return str(SSL_CIPHER_get_name(cipher).decode("ascii")) if cipher else ""
-
-    @property
-    def session_reused(self) -> bool:
-        """An earlier session was resumed: no certificates were exchanged."""
-        return bool(SSL_session_reused(self._open_handle()))
-
-    def peer_certificate(self) -> bytes:
-        """The server's certificate, DER; empty before the handshake."""
-        return certificate_of(self._open_handle())

@@ -50,12 +50,23 @@ class TlsHandshakeError(TlsError):
 class TlsCertificateError(TlsHandshakeError):
     """The peer's certificate was not accepted.
 
-    :ivar verify_code: the ``X509_V_ERR_*`` number.
+    :ivar verify_code: the ``X509_V_ERR_*`` number; 0 where OpenSSL had no objection.
+    :ivar advice: what to do, where that isn't to trust another authority; else empty.
     """
 
-    def __init__(self, message: str, *, host: str = "", port: int = 0, reason: str = "", verify_code: int = 0) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        host: str = "",
+        port: int = 0,
+        reason: str = "",
+        verify_code: int = 0,
+        advice: str = "",
+    ) -> None:
         super().__init__(message, host=host, port=port, reason=reason)
         self.verify_code = verify_code
+        self.advice = advice
 
 
 class TlsTransportError(TlsError, ConnectionError):

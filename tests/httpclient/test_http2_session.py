@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 from httpclient.errors import Http2ConnectionError, HttpClientError, RequestAbortedError
 from httpclient.http2 import Http2Session
-from httpclient.http2_interrupts import CallbackGuard
 from httpclient.http2_native import check
+from linuxapi.interrupts import CallbackGuard
 from tests.httpclient.http2_peer import (
     ACK,
     PING,
@@ -408,9 +408,9 @@ def test_fork() -> None:
                 sink = get(session)
                 session.data_to_send()
                 feed(session, settings() + headers(1, OK, end=True))
-                from httpclient import http2_interrupts
+                from linuxapi import interrupts
 
-                if sink.over and http2_interrupts._main_thread_ident == threading.get_ident():
+                if sink.over and interrupts._main_thread_ident == threading.get_ident():
                     code = 0
             os._exit(code)
         results.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

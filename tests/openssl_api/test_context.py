@@ -18,7 +18,7 @@ from openssl_api import (
     TlsError,
 )
 from openssl_api.api import SSL_OP_NO_COMPRESSION, SetSSLCTXOptions
-from openssl_api.client_api import SSL_OP_NO_RENEGOTIATION, TLS1_VERSION
+from openssl_api.client_api import SSL_OP_NO_RENEGOTIATION, TLS1_1_VERSION, TLS1_VERSION
 
 from .conftest import key_pem
 from .peers import Pair
@@ -108,6 +108,8 @@ class TestIdentity:
             {"certificate": str(identity.certificate), "private_key": str(identity.key)},
             {"certificate": identity.certificate_pem, "private_key": identity.key_pem},
             {"certificate": both},
+            {"certificate": both.decode()},
+            {"certificate": str(identity.certificate), "private_key": identity.key_pem.decode()},
         ):
             with Pair(server, make_context(**options)).handshake() as pair:
                 assert pair.server.connected
@@ -188,6 +190,21 @@ class TestOptions:
         with Pair(server, context) as pair, pytest.raises(TlsError, match="protocol version"):
             pair.handshake()
             pair.engine.handshake()
+
+    @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+    def test_old_versions_need_ciphers_that_allow_them(
+        self, make_context: Contexts, server_context: ServerContexts
+    ) -> None:
+        server = server_context()
+        server.minimum_version = ssl.TLSVersion.TLSv1
+        server.maximum_version = ssl.TLSVersion.TLSv1
+        server.set_ciphers("ALL:@SECLEVEL=0")
+        for version, name in ((TLS1_VERSION, "TLS 1.0"), (TLS1_1_VERSION, "TLS 1.1")):
+            with pytest.raises(TlsConfigurationError, match=rf"{name} cannot be used at .*:@SECLEVEL="):
+                make_context(minimum_version=version, ciphers="DEFAULT:@SECLEVEL=5")
+        context = make_context(minimum_version=TLS1_VERSION, ciphers="DEFAULT:@SECLEVEL=0")
+        with Pair(server, context).handshake() as pair:
+            assert pair.engine.version == "TLSv1"
 
     def test_ciphers(self, make_context: Contexts, server_context: ServerContexts) -> None:
         context = make_context(ciphers="TLS_CHACHA20_POLY1305_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import ssl
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING
@@ -23,16 +24,17 @@ from openssl_api import (
     TlsTransportError,
 )
 from openssl_api._library import VERSION
+from openssl_api._negotiated import NONE
 from openssl_api._sessions import owners, raised
 from openssl_api.api import BIO_free, BIO_new_mem_buf, PEM_read_bio_X509, TPemPasswordCallback
 from openssl_api.client_api import BIO_ctrl_pending, ERR_clear_error, ERR_peek_error
-from openssl_api.engine import _NONE
 from tests.servers.scripted import ScriptedServer
 
 from .peers import Block, Client, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from tests.certificates import Certificates
     from tests.servers.scripted import Connection
@@ -697,6 +699,37 @@ class TestCallbacks:
             assert caught.value is error
         assert not raised
 
+    @pytest.mark.parametrize("early", [0, 4, 5, 6, 7])
+    def test_at_the_entry_of_a_callback(
+        self, early: int, make_context: Contexts, server_context: ServerContexts
+    ) -> None:
+        """A signal handler runs where Python enters the callback, before anything there could catch what it raises."""
+        calls = 0
+        struck: list[str] = []
+
+        def trace(frame: FrameType, event: str, argument: object) -> None:
+            # As a signal handler does: raises in the first moment of the function.
+            nonlocal calls
+            if event == "call" and frame.f_code.co_name in ("on_line", "_remember"):
+                calls += 1
+                if calls == early + 1:
+                    struck.append(frame.f_code.co_name)
+                    raise KeyboardInterrupt
+
+        with Pair(server_context(), make_context(keylog=lambda line: None)) as pair:
+            sys.settrace(trace)
+            try:
+                pair.handshake()
+                pair.read()
+            except KeyboardInterrupt:
+                assert struck
+            else:
+                assert not struck
+            finally:
+                sys.settrace(None)
+            assert bool(struck) is (early < 7)  # five lines, two tickets
+        assert not raised
+
     def test_while_reading(
         self, monkeypatch: pytest.MonkeyPatch, context: TlsContext, server_context: ServerContexts
     ) -> None:
@@ -778,6 +811,6 @@ def test_stand_in_for_closed_handles_is_refused_by_ctypes() -> None:
 
     for function in (engine._SSL_read, engine._SSL_write, engine._SSL_has_pending, engine._BIO_read, engine._BIO_write):
         with pytest.raises(ctypes.ArgumentError):
-            function(_NONE, b"", 0)
+            function(NONE, b"", 0)
     with pytest.raises(ctypes.ArgumentError):
-        BIO_ctrl_pending(_NONE)
+        BIO_ctrl_pending(NONE)

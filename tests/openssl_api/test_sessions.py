@@ -48,6 +48,22 @@ def test_a_context_of_its_own_does_not(
 
 
 @both_versions
+def test_resumption_can_be_switched_off(
+    maximum: ssl.TLSVersion, make_context: Contexts, server_context: ServerContexts
+) -> None:
+    context = make_context(resumption=False)
+    server = server_context(maximum=maximum)
+    for _ in range(3):
+        with Pair(server, context).handshake() as pair:
+            pair.settle()
+            assert not pair.engine.session_reused
+            assert pair.server.tls.session_reused is False
+    assert context.sessions.count(("localhost", 443)) == 0
+    # RFC 5077 section 3.2: not even asked for. TLS 1.3 has no such extension, and servers just send tickets.
+    assert (b"\x00\x23\x00\x00" in pair.flights[0]) is False
+
+
+@both_versions
 def test_places_are_kept_apart(maximum: ssl.TLSVersion, context: TlsContext, server_context: ServerContexts) -> None:
     server = server_context(maximum=maximum)
     assert not connect(server, context)

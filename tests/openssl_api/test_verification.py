@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -328,10 +329,23 @@ class TestSystemStore:
                 engine.handshake()
             assert str(path) in str(caught.value)
 
+    def test_useless_directories_are_an_error(self, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+        """Nothing else is trusted in their place."""
+        monkeypatch.setenv("SSL_CERT_DIR", f"/nowhere/certs:{tmp_path}/missing")
+        with TlsContext() as context, pytest.raises(TlsConfigurationError, match="SSL_CERT_DIR") as caught:
+            context.load_trust()
+        for word in ("/nowhere/certs", "ca-certificates", "ca_directory"):
+            assert word in str(caught.value)
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+        monkeypatch.setattr(_trust, "X509_get_default_cert_file", lambda: b"/nowhere/cert.pem")
+        with TlsContext() as context, pytest.raises(TlsConfigurationError, match="no certification authorities"):
+            context.load_trust()
+
     def test_no_authorities_at_all_are_an_error(self, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
         monkeypatch.setattr(_trust, "X509_get_default_cert_file", lambda: b"/nowhere/cert.pem")
+        monkeypatch.setattr(_trust, "X509_get_default_cert_dir", lambda: os.fsencode(tmp_path))
         monkeypatch.setattr(_trust, "_KNOWN_FILES", (str(tmp_path / "missing.pem"),))
-        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+        monkeypatch.setattr(_trust, "_stores", {})
         with TlsContext() as context, pytest.raises(TlsConfigurationError) as caught:
             context.load_trust()
         for word in ("/nowhere/cert.pem", str(tmp_path), "missing.pem", "ca-certificates", "SSL_CERT_FILE", "ca_file"):

@@ -11,14 +11,23 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import get_ident, main_thread
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_main_thread_ident = main_thread().ident
+#: Asked for with the first call: importing threading costs, and those who only import this may never call.
+_main_thread_ident: int | None = None
+
+
+def _find_main_thread() -> int | None:
+    global _main_thread_ident
+    from threading import main_thread
+
+    _main_thread_ident = main_thread().ident
+    return _main_thread_ident
 
 
 def _after_fork() -> None:
@@ -31,7 +40,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class CallbackGuard:
-    """Notices exceptions that strike the callbacks of one session at their entry.
+    """Notices exceptions that strike the callbacks of one C object at their entry.
 
     :param failures: where they are put, and where the callbacks themselves put theirs.
     """
@@ -47,7 +56,7 @@ class CallbackGuard:
 
         :return: what *function* returns.
         """
-        if get_ident() != _main_thread_ident:
+        if get_ident() != (_main_thread_ident or _find_main_thread()):
             return function(*args)
         self._previous = sys.unraisablehook
         sys.unraisablehook = self
