@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     #: What callers may give as a body.
-    BodyInput = bytes | bytearray | memoryview | str | IO[bytes] | PathLike[str] | Iterable[bytes]
+    BodyInput = bytes | bytearray | memoryview | str | IO[bytes] | PathLike[str] | Iterable[bytes] | Body
 
 
 class Body:
@@ -299,7 +299,7 @@ def make_body(data: BodyInput) -> Body:
 
     :param data: bytes, or anything with a buffer, of which a copy is made; text, which is sent as UTF-8; a binary
         file, read from its position; a path (an ``os.PathLike``, a text is not one), whose file is opened when it is
-        sent; or an iterable of bytes.
+        sent; or an iterable of bytes. A :class:`Body` is returned as it is.
     :raises BodyError: it is none of these.
     """
     if isinstance(data, bytes):
@@ -309,6 +309,8 @@ def make_body(data: BodyInput) -> Body:
     if isinstance(data, (bytearray, memoryview)):
         return Body(bytes(data))
     source: Any = data
+    if isinstance(source, Body):
+        return source
     if hasattr(source, "read"):
         return FileBody(source)
     if hasattr(source, "__fspath__"):
