@@ -41,6 +41,7 @@ FOR_TOOLS = {"_delphi", "_mapping"}
 #: Modules of httpclient that turn bytes into responses and back: they do no I/O, so they know nothing that does.
 SANS_IO = {
     *("decoders", "decoding", "errors", "forms", "head", "headers", "http1_request", "http1_response", "http2", "uri"),
+    "set_cookie",
 }
 DOES_IO = {
     *("linuxapi", "openssl_api", "socketpool", "_socket", "_ssl", "_thread", "asyncio", "os", "queue", "select"),
