@@ -21,20 +21,19 @@ if TYPE_CHECKING:
 
 #: Octets of a path; the one that is made of a URL may be any size.
 MAX_PATH_SIZE = 4096
-#: The longest name that the name system knows; what is longer matches itself alone.
-_MAX_NAME_SIZE = 255
 
 
 def is_address(host: str) -> bool:
     """Say whether a host is an address and not a name: addresses match themselves alone (RFC 6265 section 5.1.3).
 
-    No name ends in a number (RFC 3696 section 2), but IPv4 addresses do in all forms that lookups know, ``127.1`` and
-    ``0x7f000001`` among them.
+    No name ends in a number (RFC 3696 section 2), but IPv4 addresses do.
+
+    :param host: as in a :class:`TgoURI`.
     """
     if host.startswith("["):
         return True
     last = host.removesuffix(".").rpartition(".")[2]
-    return (last.isascii() and last.isdigit()) or last.startswith("0x")
+    return last.isascii() and last.isdigit()
 
 
 def domain_match(host: str, domain: str) -> bool:
@@ -58,7 +57,7 @@ def domains_of(host: str) -> Iterator[str]:
     """Give the domains of all cookies that may go to a host: as they are stored, with and without a dot in front."""
     yield host
     yield "." + host
-    if len(host) <= _MAX_NAME_SIZE and not is_address(host):
+    if not is_address(host):
         dot = host.find(".")
         while dot >= 0:
             yield host[dot + 1 :]
@@ -69,7 +68,7 @@ def domains_of(host: str) -> Iterator[str]:
 class CookieRequest:
     """What ``http.cookiejar`` wants to know of a request, and where it puts the cookies for it.
 
-    :ivar name: the host, without port; empty if no cookies come from there or go there.
+    :ivar name: the host, without port.
     :ivar path: the path of the URL.
     :ivar cookie: the value of Cookie, once a jar has seen the request.
     """
@@ -78,8 +77,8 @@ class CookieRequest:
 
     def __init__(self, uri: TgoURI) -> None:
         self._uri = uri
-        # A host with a dot in front isn't one, and would be taken for a domain.
-        self.name = self.origin_req_host = "" if uri.host.startswith(".") else uri.host
+        # Never with a dot in front, which would make it a domain: TgoURI refuses that, and names of any length.
+        self.name = self.origin_req_host = uri.host
         self.path = uri.path or "/"
         self.type = uri.scheme
         self.host = uri.authority

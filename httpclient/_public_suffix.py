@@ -47,9 +47,6 @@ _RULES = """
 #: Where customers get names at several depths: no name below is anybody's own for certain.
 _SHARED_THROUGHOUT = ("amazonaws.com", "core.windows.net")
 
-#: The longest name that the name system knows, and a dot.
-_MAX_NAME_SIZE = 254
-
 
 class SuffixList:
     """Rules in the form of https://publicsuffix.org/list, and the algorithm that is described there.
@@ -66,12 +63,12 @@ class SuffixList:
         self.rules = frozenset(line.split(None, 1)[0].lower() for line in lines if line.strip() and line[:2] != "//")
 
     def suffix_of(self, name: str) -> str:
-        """Return the public suffix of a name: the name itself if it is one, or can't be a name at all.
+        """Return the public suffix of a name: the name itself if it is one, or has an empty label.
 
         :param name: in lower case and ASCII (internationalised names as ``xn--``); may have a dot at the end.
         """
         labels = name.removesuffix(".").split(".")
-        if len(name) > _MAX_NAME_SIZE or "" in labels:
+        if "" in labels:
             return name
         # The list has internationalised names as they are read.
         read = [_decoded(label) for label in labels]

@@ -31,6 +31,7 @@ from ._cookie_policy import (
     default_path,
     domain_match,
     domains_of,
+    is_address,
     path_match,
 )
 from ._public_suffix import public_suffix
@@ -408,9 +409,8 @@ class HttpCookieJar(MozillaCookieJar):
 def _make_cookie(found: SetCookie, asked: CookieRequest) -> Cookie:
     """Return the cookie that is set by a field of the response to a request (RFC 6265 section 5.3)."""
     domain = found.domain
-    # Steps 4 to 6. A host that is a public suffix may set cookies, for itself alone. Addresses have no subdomains, but
-    # may say who they are.
-    if domain and domain == asked.name and public_suffix(domain) == domain:
+    # Steps 4 to 6. A host that is a public suffix may set cookies, for itself alone, and so may an address.
+    if domain and domain == asked.name and (is_address(domain) or public_suffix(domain) == domain):
         domain = ""
     rest: dict[str, str | None] = {}
     if found.http_only:
