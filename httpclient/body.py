@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     #: What callers may give as a body.
-    BodyInput = bytes | bytearray | memoryview | str | IO[bytes] | PathLike[str] | Iterable[bytes] | Body
+    BodyInput = bytes | bytearray | memoryview | str | IO[bytes] | PathLike[str] | Iterable[bytes]
 
 
 class Body:
