@@ -145,6 +145,14 @@ NEW: dict[str, str] = {
         "TgoHttpClient.connect_timeout TgoHttpClient.recv_timeout",
     ),
     **_new("a limit for everything together", "TgoHttpClient.timeout"),
+    **_new(
+        "limits for what the original does without any: sending, and waiting for a connection",
+        "TgoHttpClient.send_timeout TgoHttpClient.pool_timeout",
+    ),
+    **_new(
+        "many connections instead of one, to be looked at and closed",
+        "TgoHttpClient.pool_statistics TgoHttpClient.close_idle_connections",
+    ),
     **_new("redirects are bounded", "TgoHttpClient.max_redirects TgoHttpClient.allow_insecure_redirects"),
     **_new("a few bytes in a content coding can stand for very many", "TgoHttpClient.max_decoded_size"),
     **_new("interim responses can be seen", "TgoHttpClient.on_informational"),

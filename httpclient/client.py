@@ -16,7 +16,7 @@ from .errors import ClientClosedError
 from .events import ClientEvents
 from .failures import aborted
 from .last_response import LastResponse
-from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limit, check_routing
+from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limits, check_routing
 from .prepare import Preparer
 from .settings import RequestSettings
 from .sockets import borrow_socket_manager, call_elsewhere, return_socket_manager
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .pending import PendingCall
     from .prepare import HeaderInput
     from .response import HttpResponse
+    from .statistics import PoolStatistics
 
 #: Guards, for all clients, the moments in which one gets its connections and in which it is closed.
 _life = threading.Lock()
@@ -51,6 +52,10 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     :param manager: share the connections of this manager's clients.
     :param connect_timeout: seconds for lookup, TCP and TLS together, where a call says nothing else.
     :param recv_timeout: seconds of silence after which the server is given up, likewise.
+    :param send_timeout: seconds for which the server may take nothing of what is sent to it, likewise; ``None`` for
+        *recv_timeout*.
+    :param pool_timeout: seconds to wait for a connection where all that are allowed are in use, likewise; ``None`` to
+        give up when nobody has got one for *connect_timeout* seconds, however long the queue.
     :param timeout: seconds for a call altogether, redirects and retries included; 0 for no limit.
     :param follow_redirects: follow redirects.
     :param max_redirects: how many in a row, before :class:`TooManyRedirectsError`.
@@ -64,7 +69,12 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     :param private_key: its key in PEM format; by default it is looked for in *certificate*.
     :param private_key_password: the password of the key.
     :param max_connections_per_origin: connections to one scheme, host and port; requests beyond that wait.
-    :param keep_alive_expiry: seconds after which an unused connection is closed.
+    :param max_connections: connections altogether, idle ones included; 0 for no limit. Who waits because of it gets
+        the place of the longest idle connection.
+    :param max_idle_connections: how many connections may be idle for more than a second; ``None`` for 256, or for
+        *max_connections_per_origin* where that is more.
+    :param keep_alive_expiry: seconds after which an unused connection is closed; earlier if the server says that it
+        will close it (``Keep-Alive: timeout=``).
     :param proxy: the URL of a proxy for everything, or proxies by scheme; see ``httpclient.proxies``. ``""`` for none,
         ``None`` for what the environment says.
     :param trust_environment: go by ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``.
@@ -79,6 +89,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
 
     connect_timeout: float
     recv_timeout: float
+    send_timeout: float | None
+    pool_timeout: float | None
     timeout: float
     follow_redirects: bool
     max_redirects: int
@@ -92,6 +104,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         manager: TgoHttpClientManager | None = None,
         connect_timeout: float = TIMEOUT_CONNECT,
         recv_timeout: float = TIMEOUT_RECV,
+        send_timeout: float | None = None,
+        pool_timeout: float | None = None,
         timeout: float = 0.0,
         follow_redirects: bool = True,
         max_redirects: int = 20,
@@ -104,6 +118,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         private_key: bytes = b"",
         private_key_password: str = "",
         max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
+        max_connections: int = 0,
+        max_idle_connections: int | None = None,
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
         proxy: str | Mapping[str, str] | None = None,
         trust_environment: bool = True,
@@ -113,7 +129,9 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         RequestSettings.__init__(self)
         ClientEvents.__init__(self)
         LastResponse.__init__(self)
-        check_limit(max_connections_per_origin)
+        self._limits = check_limits(
+            max_connections_per_origin, max_connections, max_idle_connections, keep_alive_expiry
+        )
         self._http2 = http2
         self._blocking = blocking
         if not blocking:
@@ -133,8 +151,6 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             proxy_authentication=proxy_authentication,
         )  # fmt: skip
         self._manager = manager
-        self._max_connections_per_origin = max_connections_per_origin
-        self._keep_alive_expiry = keep_alive_expiry
         self._pool: ConnectionPool | None = None
         self._preparer = Preparer()
         self._running: set[PendingCall] = set()
@@ -144,6 +160,10 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         self.connect_timeout = connect_timeout
         #: Seconds of silence after which the server is given up.
         self.recv_timeout = recv_timeout
+        #: Seconds for which the server may take nothing of what is sent to it; ``None`` for :attr:`recv_timeout`.
+        self.send_timeout = send_timeout
+        #: Seconds to wait for a connection; ``None`` for :attr:`connect_timeout`, counted from when anybody got one.
+        self.pool_timeout = pool_timeout
         #: Seconds for a call altogether; 0 for no limit.
         self.timeout = timeout
         #: Follow redirects. Delphi: Grijjy.Http.TgoHttpClient.FollowRedirects
@@ -208,6 +228,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         headers: HeaderInput | None = None,
         data: BodyInput | None = None,
         timeout: float | None = None,
+        send_timeout: float | None = None,
+        pool_timeout: float | None = None,
     ) -> Any:
         """Make a request.
 
@@ -219,6 +241,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         :param data: the body: bytes, text (sent as UTF-8), a binary file, or an iterable of bytes. Without it,
             :attr:`request_body` or :attr:`request_data` is sent if set.
         :param timeout: seconds for everything together; ``None`` for the client's, 0 for no limit.
+        :param send_timeout: seconds for which the server may take nothing of what is sent; ``None`` for the client's.
+        :param pool_timeout: seconds to wait for a connection; ``None`` for the client's.
         :return: the :class:`HttpResponse`; with ``blocking=False``, a ``concurrent.futures.Future`` of it, and a
             :class:`TgoHttpResponseMessage` goes to those who subscribed.
         :raises HttpClientError: the request failed; see ``httpclient.errors`` for the causes. A Future carries it.
@@ -234,6 +258,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             self.timeout if timeout is None else timeout,
             headers,
             data,
+            self.send_timeout if send_timeout is None else send_timeout,
+            self.pool_timeout if pool_timeout is None else pool_timeout,
         )
         if self._blocking:
             return carry_out(self, self._pool or self._open_pool(), request)
@@ -251,6 +277,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         headers: HeaderInput | None = None,
         data: BodyInput | None = None,
         timeout: float | None = None,
+        send_timeout: float | None = None,
+        pool_timeout: float | None = None,
     ) -> HttpResponse:
         """Make a request and return as soon as the head of the response is there; read the body from the response.
 
@@ -266,6 +294,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             self.timeout if timeout is None else timeout,
             headers,
             data,
+            self.send_timeout if send_timeout is None else send_timeout,
+            self.pool_timeout if pool_timeout is None else pool_timeout,
         )
         return open_stream(self, self._pool or self._open_pool(), request)
 
@@ -285,12 +315,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
                 manager = borrow_socket_manager()
                 try:
                     pool = ConnectionPool(
-                        manager,
-                        self._http2,
-                        self._all_tls_options(),
-                        max_connections_per_origin=self._max_connections_per_origin,
-                        keep_alive_expiry=self._keep_alive_expiry,
-                        **self._routing,
+                        manager, self._http2, self._all_tls_options(), **self._limits, **self._routing
                     )
                 except BaseException:
                     return_socket_manager()
@@ -304,6 +329,18 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             options["certificate"] = self._certificate
             options["private_key"] = self._private_key or None
         return options
+
+    def pool_statistics(self) -> PoolStatistics:
+        """Return how many connections are open, idle and being opened, and how many requests wait for one."""
+        from .statistics import pool_statistics
+
+        return pool_statistics(self._pool)
+
+    def close_idle_connections(self) -> None:
+        """Close the connections that no request uses; the next request opens another. From any thread."""
+        pool = self._pool
+        if pool is not None:
+            pool.close_idle()
 
     def close(self) -> None:
         """Close all connections. Requests under way end with :class:`RequestAbortedError`, from any thread.

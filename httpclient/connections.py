@@ -6,9 +6,10 @@ granted to who waits longest in the same moment, under the lock. So nobody is ov
 
 from __future__ import annotations
 
-import threading
 import time
+from bisect import insort
 from collections import deque
+from operator import attrgetter
 
 from .errors import ClientClosedError
 from .http1_connection import Http1Connection
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     HttpConnection: TypeAlias = Http1Connection | Http2Connection
 
 
+_IDLE_SINCE = attrgetter("idle_since")
+
+
 class OriginRetiredError(Exception):
     """The pool has dropped this object, since nobody used it; it will make another."""
 
@@ -43,8 +47,8 @@ class OriginConnections:
     """
 
     __slots__ = (
-        "_closed", "_connections", "_granted_at", "_http2", "_idle", "_lock", "_negotiated", "_opening", "_retired",
-        "_wait_timer", "_waiting", "host", "pool", "port", "tls",
+        "_closed", "_connections", "_granted_at", "_http2", "_idle", "_lock", "_negotiated", "_opening", "_places",
+        "_retired", "_starved", "_unsettled", "_wait_timer", "_waiting", "host", "pool", "port", "queued", "tls",
     )  # fmt: skip
 
     def __init__(self, pool: ConnectionPool, uri: TgoURI) -> None:
@@ -52,7 +56,11 @@ class OriginConnections:
         self.host = uri.connect_host
         self.port = uri.port
         self.tls = uri.scheme == "https"
-        self._lock = threading.Lock()
+        self._places = pool.places
+        #: One for all origins of the pool.
+        self._lock = pool.places.lock
+        #: See :class:`.places.Places`; nothing becomes idle while anything is in here.
+        self._starved = pool.places.starved
         self._closed = False
         self._retired = False
         self._connections: set[HttpConnection] = set()
@@ -62,9 +70,13 @@ class OriginConnections:
         self._idle: list[Http1Connection] = []
         self._http2: Http2Connection | None = None
         self._waiting: deque[Waiter] = deque()
+        #: Those who wait, and those who have been granted something and don't know it yet.
+        self._unsettled: set[Waiter] = set()
         #: When somebody who waited last got something.
         self._granted_at = 0.0
         self._wait_timer: Timer | None = None
+        #: The number of the waiter for whom the origin is noted as starved; 0 if it isn't.
+        self.queued = 0
         #: What the peer speaks: ``True`` HTTP/2, ``False`` HTTP/1.1, ``None`` not known yet.
         self._negotiated: bool | None = pool.http2 if pool.http2 is not None or self.tls else False
 
@@ -75,6 +87,7 @@ class OriginConnections:
 
         :raises OriginRetiredError: not here any more.
         """
+        evict = False
         with self._lock:
             if self._closed:
                 raise ClientClosedError("the client is closed", url=exchange.request.uri.to_string())
@@ -83,14 +96,25 @@ class OriginConnections:
             http2 = self._http2
             if http2 is not None and http2.accepts_streams:
                 return SHARED
-            if self._has_room():
+            places = self._places
+            room = self.has_room()
+            if room and places.free:
                 self._opening[exchange] = None
+                places.used += 1
                 return ROOM
             idle = self._pop_idle()  # came back since somebody looked, or wasn't fresh enough
             if idle is None:
-                waiter = exchange.waiter = Waiter(exchange, worker)
+                waiter = exchange.waiter = Waiter(self, exchange, worker)  # type: ignore[arg-type]
+                self._unsettled.add(waiter)
                 self._waiting.append(waiter)
-            return idle
+                if room:
+                    waiter.starving = True
+                    # Who finds another one starved is sure that nothing is idle, or will be evicted presently.
+                    evict = places.first_starved() is None
+                    places.enqueue(self)
+        if evict:
+            self.pool.make_room()
+        return idle
 
     def _pop_idle(self) -> Http1Connection | None:
         try:
@@ -98,25 +122,32 @@ class OriginConnections:
         except IndexError:
             return None
 
-    def _has_room(self) -> bool:
-        """Another connection may be opened. With the lock held."""
+    def has_room(self) -> bool:
+        """Another connection may be opened, as far as this origin's own limit goes. With the lock held."""
         opening = self._opening
         # While it isn't known whether the peer speaks HTTP/2, one connection finds out for everybody.
         if opening and self._negotiated is not False:
             return False
         return len(self._connections) + len(opening) < self.pool.max_connections_per_origin
 
-    def _grant_room(self) -> list[Waiter]:
-        """Give the room that there is to those who wait longest; return them, to be told. With the lock held."""
-        granted = []
-        while self._waiting and self._has_room():
-            waiter = self._waiting.popleft()
+    def first_waiting(self) -> Waiter | None:
+        """Return who waits longest; ``None`` if nobody does. With the lock held."""
+        waiting = self._waiting
+        while waiting:
+            if waiting[0].grant is None:
+                return waiting[0]
+            waiting.popleft()  # somebody was interrupted before that
+        return None
+
+    def grant_first(self, grant: Http1Connection | str) -> Waiter:
+        """Grant something to who waits longest, and return the waiter, to be told. With the lock held."""
+        waiter = self._waiting[0]
+        if grant is ROOM:
             self._opening[waiter.exchange] = None
-            waiter.grant = ROOM
-            granted.append(waiter)
-        if granted:
-            self._granted_at = time.monotonic()
-        return granted
+        waiter.grant = grant
+        self._waiting.popleft()
+        self._granted_at = time.monotonic()
+        return waiter
 
     def _leave(self, exchange: Exchange) -> None:
         """Leave the queue, and pass on what has been granted in the same moment."""
@@ -128,8 +159,11 @@ class OriginConnections:
                     unused = waiter.grant
                 elif waiter.grant is None and waiter in self._waiting:
                     self._waiting.remove(waiter)
-            self._opening.pop(exchange, None)
-            granted = self._grant_room()
+                self._unsettled.discard(waiter)
+            if exchange in self._opening:
+                del self._opening[exchange]
+                self._places.used -= 1
+            granted = self._places.grant(self)
         self._tell(granted)
         if unused is not None:
             self.give_back(unused)
@@ -148,31 +182,44 @@ class OriginConnections:
 
     def give_back(self, connection: Http1Connection) -> None:
         """Keep a connection for the next exchange, or hand it to who waits longest."""
-        connection.idle_since = now = time.monotonic()
+        connection.idle_since = time.monotonic()
         waiter = None
         with self._lock:
             kept = not self._closed
-            if self._waiting:
-                waiter = self._waiting.popleft()
-                waiter.grant = connection
-                self._granted_at = now
-            elif kept:
+            if self._waiting or self._starved:
+                starved = self._places.first_starved()
+                head = self.first_waiting()
+                if head is not None and (starved is None or head.number <= self._starved[0][0]):
+                    waiter = self.grant_first(connection)
+                    if self._places.limit:
+                        self._places.enqueue(self)
+                elif starved is not None:
+                    kept = False  # its place is what the other one waits for
+            if waiter is None and kept:
                 self._idle.append(connection)
         if waiter is not None:
-            if waiter.worker is None:
-                waiter.wake()
+            if waiter.worker is not None and waiter.worker.is_current:
+                self._granted(waiter)
             else:
-                waiter.exchange.waiter = None
-                self._start_on(connection, waiter.exchange, waiter.worker)
+                self._tell([waiter])
         elif not kept:
             self._drop(connection)
-        elif not connection.connection.attached:
+        elif not self.pool.watching:
+            self.pool.watch_idle()
+
+    def became_idle(self) -> None:
+        """The HTTP/2 connection has nothing to do any more. With nothing locked."""
+        if self._starved:
+            self.pool.make_room()
+        if not self.pool.watching:
             self.pool.watch_idle()
 
     def forget(self, connection: HttpConnection) -> None:
         """A connection has ended, or won't be used again."""
         with self._lock:
-            self._connections.discard(connection)
+            if connection in self._connections:
+                self._connections.discard(connection)
+                self._places.used -= 1
             if connection is self._http2:
                 self._http2 = None
             elif connection in self._idle:
@@ -180,19 +227,17 @@ class OriginConnections:
                     self._idle.remove(connection)
                 except ValueError:
                     pass  # taken in this moment
-            granted = self._grant_room()
+            granted = self._places.grant(self)
         self._tell(granted)
 
     def _drop(self, connection: Http1Connection) -> None:
         connection.connection.abort()
         self.forget(connection)
 
-    def _start_on(
-        self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker, here: bool = False
-    ) -> None:
+    def _tell(self, waiters: list[Waiter]) -> None:
         raise NotImplementedError
 
-    def _tell(self, waiters: list[Waiter]) -> None:
+    def _granted(self, waiter: Waiter) -> None:
         raise NotImplementedError
 
     # Idle connections, and the end
@@ -211,18 +256,21 @@ class OriginConnections:
         with self._lock:
             for connection in list(self._idle):
                 age = now - connection.idle_since
-                attached = connection.connection.attached
-                wait = expiry - age if attached else min(expiry, settled) - age
-                if wait <= 0:
+                if age < min(expiry, settled):
+                    wait = min(expiry, settled) - age
+                elif connection.connection.attached and age < (limit := min(expiry, connection.keep_alive())):
+                    wait = limit - age
+                else:
+                    limit = min(expiry, connection.keep_alive())
                     try:
                         self._idle.remove(connection)
                     except ValueError:
                         continue  # taken in this moment
-                    if age >= expiry or not connection.watch_idle(worker):
+                    if age >= limit or not connection.watch_idle(worker):
                         ended.append(connection)
                         continue
-                    self._idle.insert(0, connection)
-                    wait = expiry - age
+                    insort(self._idle, connection, key=_IDLE_SINCE)
+                    wait = limit - age
                 again = min(again, wait) if again else wait
             http2 = self._http2
         for connection in ended:
@@ -240,16 +288,57 @@ class OriginConnections:
                 self._retired = True
             return self._retired
 
-    def _close_idle(self) -> None:
+    def idle(self) -> list[HttpConnection]:
+        """Return the connections that nobody uses, as far as one can tell at a glance. With the lock held."""
+        idle: list[HttpConnection] = list(self._idle)
+        if self._http2 is not None and self._http2.is_idle:
+            idle.append(self._http2)
+        return idle
+
+    def count_idle(self) -> int:
+        """Return how many connections nobody uses. With the lock held."""
+        http2 = self._http2
+        return len(self._idle) + (http2 is not None and http2.is_idle)
+
+    def take_idle(self, connection: HttpConnection) -> bool:
+        """Take a certain connection out of the idle ones. ``False`` if somebody uses it. With the lock held."""
+        if not isinstance(connection, Http1Connection):
+            return connection.is_idle
+        try:
+            self._idle.remove(connection)
+        except ValueError:
+            return False
+        return True
+
+    def evict(self, connection: HttpConnection) -> bool:
+        """Close a connection that :meth:`take_idle` has taken. ``False`` if somebody uses it by now."""
+        if isinstance(connection, Http1Connection):
+            self._drop(connection)
+            return True
+        return connection.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses."""
         while (connection := self._pop_idle()) is not None:
             self._drop(connection)
+        http2 = self._http2
+        if http2 is not None:
+            http2.close_idle()
+
+    def statistics(self) -> tuple[int, int, int, int]:
+        """Return how many connections are open, idle and being opened, and how many requests wait."""
+        with self._lock:
+            waiting = sum(waiter.grant is None for waiter in self._waiting)
+            return len(self._connections), len(self.idle()), len(self._opening), waiting
 
     def abandon_after_fork(self) -> None:
         """In a forked child: the connections are the parent's."""
-        self._lock = threading.Lock()
+        self._lock = self._places.lock
         self._connections = set()
         self._opening = {}
         self._idle = []
         self._http2 = None
         self._waiting = deque()
+        self._unsettled = set()
+        self.queued = 0
         self._wait_timer = None

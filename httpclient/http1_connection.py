@@ -5,6 +5,7 @@ Delphi: the part of Grijjy.Http.TgoHttpClient that sends the request and is call
 
 from __future__ import annotations
 
+import re
 import time
 from errno import EPIPE
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from .body import Body
     from .exchange import Exchange
+    from .head import ResponseHead
     from .http1_response import Http1Limits
     from .origin import Origin
     from .request import Request
@@ -33,6 +35,15 @@ if TYPE_CHECKING:
 #: Seconds to wait for the server to ask for a body that is sent with ``Expect: 100-continue``, before it is sent
 #: unasked (RFC 9110 section 10.1.1: a client should not wait indefinitely).
 CONTINUE_WAIT = 1.0
+
+
+#: How many seconds before the server says that it closes an idle connection we do.
+_KEEP_ALIVE_MARGIN = 1.0
+
+_UNLIMITED = float("inf")
+
+#: What is in a Keep-Alive field. More digits than these are as good as no limit.
+_find_parameters = re.compile(rb"\b(timeout|max)[ \t]*=[ \t]*\"?([0-9]{1,9})(?![0-9])").findall
 
 
 class Http1Connection:
@@ -50,8 +61,9 @@ class Http1Connection:
     """
 
     __slots__ = (
-        "_body_over", "_continue_timer", "_deadline_timer", "_parser", "_pieces", "_sending", "_timer", "_timer_worker",
-        "_untaken", "closing", "connection", "exchange", "idle_since", "origin", "peer", "tls_description", "uses",
+        "_body_over", "_continue_timer", "_deadline_timer", "_keep_alive", "_last", "_parser", "_pieces", "_sending",
+        "_timer", "_timer_worker", "_untaken", "closing", "connection", "exchange", "head", "idle_since", "origin",
+        "peer", "tls_description", "uses",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection, limits: Http1Limits | None) -> None:
@@ -64,12 +76,17 @@ class Http1Connection:
         self.tls_description = describe_tls(stream)
         self.uses = 0
         self.idle_since = 0.0
+        #: The head of the last response, until somebody has looked at what it says of keeping the connection.
+        self.head: ResponseHead | None = None
+        self._keep_alive = _UNLIMITED
         #: Why the other side of this process ends it; whoever waits for it raises this.
         self.closing: HttpClientError | None = None
         self.exchange: Exchange | None = None
         self._parser = ResponseParser(limits)
         #: Everything of the request has been given to the socket, so another request may follow it.
         self._body_over = True
+        #: The request says that it is the last one on this connection.
+        self._last = False
         #: How much of what was sent the peer hadn't taken when somebody last looked.
         self._untaken = 0
         # While a worker drives: what is still to be sent, and what is being sent.
@@ -103,12 +120,33 @@ class Http1Connection:
         # worker watches is that one's to look at.
         return (connection.attached and connection.worker is not worker) or stream.is_quiet()
 
+    def keep_alive(self) -> float:
+        """Return for how many seconds it may be idle, by what the server says of it.
+
+        ``Keep-Alive: timeout=N`` (RFC 2068 section 19.7.1.1; no later standard has it, and most servers send it) means
+        that the server closes it after N seconds. A request that is sent in that moment is lost, so this is a little
+        less. ``max=0`` means that no other request is welcome.
+        """
+        head, self.head = self.head, None
+        if head is not None:
+            self._keep_alive = _UNLIMITED
+            value = head.get(b"keep-alive")
+            for name, number in () if value is None else _find_parameters(value.lower()):
+                limit = max(0.0, int(number) - _KEEP_ALIVE_MARGIN) if name == b"timeout" else _UNLIMITED
+                self._keep_alive = min(self._keep_alive, limit if int(number) else 0.0)
+        return self._keep_alive
+
     @property
     def reusable(self) -> bool:
         """The exchange is over, and the connection may carry another one."""
         parser = self._parser
         return (
-            parser.done and parser.reusable and self._body_over and self.closing is None and not self.connection.closed
+            parser.done
+            and parser.reusable
+            and self._body_over
+            and not self._last
+            and self.closing is None
+            and not self.connection.closed
         )
 
     def close(self, reason: HttpClientError | None = None) -> None:
@@ -135,6 +173,8 @@ class Http1Connection:
             head = request.http1_head()
             self._parser.start(request.method, exchange)
             self.uses += 1
+            if request.closes:
+                self._last = True
             try:
                 if request.body is not None:
                     self._send_with_body(stream, exchange, head, request.body)
@@ -362,6 +402,8 @@ class Http1Connection:
         exchange.peer = self.peer
         self.uses += 1
         self._body_over = True
+        if exchange.request.closes:
+            self._last = True
         try:
             self._parser.start(exchange.request.method, exchange)
             self._set_timers(exchange)
@@ -468,6 +510,7 @@ class Http1Connection:
             if self.exchange is None:
                 return
         self._leave()
+        self.head = exchange.head
         if self.reusable:
             self.origin.give_back(self)
         else:

@@ -225,7 +225,7 @@ class Http2Connection(Http2Driver):
         if ended:
             self.connection.abort()
         elif idle:
-            self.origin.pool.watch_idle()
+            self.origin.became_idle()
 
     def _on_disconnected(self) -> None:
         error = self.closing or self.connection.error or RemoteClosedError("the server closed the HTTP/2 connection")
@@ -333,6 +333,20 @@ class Http2Connection(Http2Driver):
         if busy and attached:
             return 0.0
         return expiry - age if attached else settled - age
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody uses the connection; a glance only, without the lock."""
+        return not (self._exchanges or self._ended) and (self._driver is None or self._driver is WORKER)
+
+    def close_idle(self) -> bool:
+        """End the connection if nobody uses it, from any thread. ``False`` if somebody does."""
+        with self._lock:
+            if not self.is_idle:
+                return False
+            self._session.terminate()
+            self._lost(aborted("the connection was idle, and was closed"))
+        return True
 
     def close(self, reason: HttpClientError | None = None) -> None:
         """End the connection from any thread; the exchanges on it fail with *reason*."""

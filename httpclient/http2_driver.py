@@ -144,7 +144,7 @@ class Http2Driver:
             if not left:
                 self._hand_over(party)
         if left:
-            self.origin.pool.watch_idle()
+            self.origin.became_idle()
 
     def _sleep(self, party: Party) -> bool:
         """Wait until woken. ``True`` if the calling thread is the driver now."""
@@ -424,7 +424,7 @@ class Http2Driver:
         elif heir is not None:
             self._wake(heir)
         else:
-            self.origin.pool.watch_idle()
+            self.origin.became_idle()
 
     def _attach(self, worker: TSocketPoolWorker | None) -> None:
         """Give the connection to the worker, which is the driver from now on. With the lock held."""

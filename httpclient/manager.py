@@ -12,7 +12,7 @@ import weakref
 from socketpool import TgoClientSocketManager
 
 from .errors import ClientClosedError
-from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limit
+from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ class TgoHttpClientManager:
 
     :param workers: worker threads for the connections; 0 for the default.
     :param max_connections_per_origin: connections to one scheme, host and port.
+    :param max_connections: connections of all clients with the same options together; 0 for no limit.
+    :param max_idle_connections: how many of these may be idle for more than a second; ``None`` for 256, or for
+        *max_connections_per_origin* where that is more.
     :param keep_alive_expiry: seconds after which an unused connection is closed.
     :raises ValueError: no connection would be allowed.
 
@@ -42,12 +45,14 @@ class TgoHttpClientManager:
         *,
         workers: int = 0,
         max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
+        max_connections: int = 0,
+        max_idle_connections: int | None = None,
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
     ) -> None:
-        check_limit(max_connections_per_origin)
+        self._limits = check_limits(
+            max_connections_per_origin, max_connections, max_idle_connections, keep_alive_expiry
+        )
         self._workers = workers
-        self._max_connections_per_origin = max_connections_per_origin
-        self._keep_alive_expiry = keep_alive_expiry
         self._lock = threading.Lock()
         self._closed = False
         self._socket_manager: TgoClientSocketManager | None = None
@@ -98,12 +103,7 @@ class TgoHttpClientManager:
             pool = self._pools.get(key)
             if pool is None:
                 pool = self._pools[key] = ConnectionPool(
-                    self._socket_manager,
-                    http2,
-                    tls_options,
-                    max_connections_per_origin=self._max_connections_per_origin,
-                    keep_alive_expiry=self._keep_alive_expiry,
-                    **routing,
+                    self._socket_manager, http2, tls_options, **self._limits, **routing
                 )
             return pool
 

@@ -59,7 +59,9 @@ class Origin(OriginConnections):
     def finished(self, connection: HttpConnection) -> None:
         """A caller has read the response to its end; keep the connection if it is good for another."""
         if type(connection) is Http1Connection:
-            connection.exchange = None
+            exchange, connection.exchange = connection.exchange, None
+            if exchange is not None:
+                connection.head = exchange.head
             if connection.reusable:
                 self.give_back(connection)
             else:
@@ -122,14 +124,22 @@ class Origin(OriginConnections):
         """
         waiter: Waiter = exchange.waiter
         while True:
-            waiter.sleep(waiter.due(self._granted_at) - time.monotonic())
+            waiter.sleep(self._due(waiter) - time.monotonic())
             with self._lock:
                 if waiter.grant is not None:
+                    grant = waiter.grant
+                    if isinstance(grant, Http1Connection):
+                        exchange.connection = grant
                     exchange.waiter = None
-                    return waiter.grant
-                late = time.monotonic() >= waiter.due(self._granted_at)
+                    self._unsettled.discard(waiter)
+                    return grant
+                late = time.monotonic() >= self._due(waiter)
             if late:
                 raise waiter.given_up()
+
+    def _due(self, waiter: Waiter) -> float:
+        """When a waiter gives up, as things are."""
+        return waiter.due(self._places.granted_at if waiter.starving else self._granted_at)
 
     def _open(self, exchange: Exchange) -> HttpConnection:
         """Connect in the calling thread, which has room to."""
@@ -165,6 +175,8 @@ class Origin(OriginConnections):
             if self._closed:
                 raise aborted()
             self._opening[exchange] = connection
+        if self._places.used > self.pool.max_idle_connections:
+            self.pool.trim_idle()
         return connection
 
     def _opened(self, connection: TgoSocketConnection, exchange: Exchange) -> HttpConnection:
@@ -182,17 +194,19 @@ class Origin(OriginConnections):
         with self._lock:
             closed = self._closed
             if not closed:
-                self._opening.pop(exchange, None)
+                if exchange in self._opening:
+                    del self._opening[exchange]
+                else:
+                    self._places.used += 1
                 self._connections.add(opened)
                 self._negotiated = is_http2
                 if is_http2:
                     self._http2 = opened  # type: ignore[assignment]
-                    granted = list(self._waiting)
-                    self._waiting.clear()
-                    for waiter in granted:
-                        waiter.grant = SHARED
+                    granted = []
+                    while self.first_waiting() is not None:
+                        granted.append(self.grant_first(SHARED))
                 else:
-                    granted = self._grant_room()
+                    granted = self._places.grant(self)
         if closed:
             opened.close()
             raise aborted()
@@ -250,7 +264,9 @@ class Origin(OriginConnections):
                 self._fail(exchange, error)
                 return
             if grant is None:
-                self._watch_waiting(worker, exchange.waiter.due(self._granted_at))
+                waiter = exchange.waiter
+                if waiter is not None:  # and nothing has been granted to it in the same moment
+                    self._watch_waiting(worker, self._due(waiter))
                 return
             if grant is ROOM:
                 self._connect(exchange)
@@ -270,11 +286,17 @@ class Origin(OriginConnections):
             self._fail(exchange, error)
 
     def _granted(self, waiter: Waiter) -> None:
-        """A waiter has been granted something that isn't a connection of its own. In its worker's thread."""
-        exchange, worker = waiter.exchange, waiter.worker
+        """A waiter has been granted something. In its worker's thread."""
+        exchange, worker, grant = waiter.exchange, waiter.worker, waiter.grant
         assert worker is not None
-        exchange.waiter = None
-        if waiter.grant is SHARED:
+        with self._lock:
+            if waiter not in self._unsettled:
+                return  # told twice
+            self._unsettled.discard(waiter)
+            exchange.waiter = None
+        if isinstance(grant, Http1Connection):
+            self._start_on(grant, exchange, worker)
+        elif grant is SHARED:
             self._start(worker, exchange)
         elif exchange.done:  # given up meanwhile
             self._leave(exchange)
@@ -341,23 +363,30 @@ class Origin(OriginConnections):
         self._fail(exchange, self._connect_failure(error, exchange.request, timeout))
 
     def _tell(self, waiters: list[Waiter]) -> None:
-        """Let those know whom something has been granted to."""
+        """Let those know whom something has been granted to; they may wait at any origin."""
         for waiter in waiters:
             if waiter.worker is None:
                 waiter.wake()
             else:
                 # Never at once: who fails at once would tell the next, and so on.
-                self._call(waiter.worker, waiter.exchange, self._granted, waiter)
+                waiter.origin._call(waiter.worker, waiter.exchange, waiter.origin._granted, waiter)
 
     def withdraw(self, exchange: Exchange, error: HttpClientError) -> None:
         """Give up a non-blocking exchange that has no connection yet, from any thread."""
         worker = None
+        granted: list[Waiter] = []
         with self._lock:
             waiter = exchange.waiter
             if waiter is not None and waiter.grant is None and waiter in self._waiting:
                 self._waiting.remove(waiter)
+                self._unsettled.discard(waiter)
                 exchange.waiter = None
                 worker = waiter.worker
+                granted = self._places.grant(self)
+            opening = self._opening.get(exchange)
+        self._tell(granted)
+        if opening is not None:
+            opening.end(aborted("the request was given up"))  # nobody else waits for just this one
         try:
             worker = worker or self.pool.socket_manager.choose_worker()
             worker.call_soon(self._withdrawn, exchange, error)
@@ -393,13 +422,16 @@ class Origin(OriginConnections):
             for waiter in list(self._waiting):
                 if waiter.worker is None:
                     continue
-                limit = waiter.due(self._granted_at)
+                limit = self._due(waiter)
                 if limit <= now:
                     self._waiting.remove(waiter)
+                    self._unsettled.discard(waiter)
                     waiter.exchange.waiter = None
                     late.append(waiter)
                 else:
                     due = min(due, limit) if due else limit
+            granted = self._places.grant(self)
+        self._tell(granted)
         for waiter in late:
             assert waiter.worker is not None
             self._call(waiter.worker, waiter.exchange, self._fail, waiter.exchange, waiter.given_up())
@@ -412,13 +444,13 @@ class Origin(OriginConnections):
         """End everything: idle connections at once, exchanges under way and waiting ones with an error."""
         with self._lock:
             self._closed = True
-            waiting = list(self._waiting)
+            waiting = [waiter for waiter in self._waiting if waiter.grant is None]
             self._waiting.clear()
             for waiter in waiting:
                 waiter.grant = CLOSED
             opening = list(self._opening.values())
             connections = list(self._connections)
-        self._close_idle()
+        self.close_idle()
         for waiter in waiting:
             if waiter.worker is None:
                 waiter.wake()

@@ -9,10 +9,12 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 
 from .connections import OriginRetiredError
 from .errors import ClientClosedError
 from .origin import ALPN_PROTOCOLS, Origin
+from .places import Places
 from .prepare import FOREVER
 
 TYPE_CHECKING = False
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from openssl_api import TlsContext
     from socketpool import TgoClientSocketManager, Timer, TSocketPoolWorker
 
+    from .connections import HttpConnection
     from .errors import HttpClientError
     from .exchange import Exchange
     from .http1_response import Http1Limits
@@ -38,19 +41,36 @@ KEEP_ALIVE_EXPIRY = 60.0
 #: How many connections one origin gets; more requests than that wait.
 MAX_CONNECTIONS_PER_ORIGIN = 100
 
+#: How many idle connections a pool keeps, to all origins together: well below what a process may have open as a rule.
+MAX_IDLE_CONNECTIONS = 256
+
 #: How many origins a pool remembers before it looks for those that nobody uses any more.
 _MANY_ORIGINS = 256
 
 _pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
 
 
-def check_limit(max_connections_per_origin: int) -> None:
-    """Refuse a limit that would let nobody through.
+def check_limits(
+    max_connections_per_origin: int, max_connections: int, max_idle_connections: int | None, keep_alive_expiry: float
+) -> dict[str, Any]:
+    """Return the limits as :class:`ConnectionPool` takes them.
 
-    :raises ValueError: it does.
+    :raises ValueError: they would let nobody through, or make no sense.
     """
     if max_connections_per_origin < 1:
         raise ValueError(f"max_connections_per_origin must be at least 1, not {max_connections_per_origin}")
+    if max_connections < 0:
+        raise ValueError(f"max_connections must be at least 1, or 0 for no limit, not {max_connections}")
+    if max_idle_connections is None:
+        max_idle_connections = max(MAX_IDLE_CONNECTIONS, max_connections_per_origin)
+    if max_idle_connections < 0:
+        raise ValueError(f"max_idle_connections must be at least 0, not {max_idle_connections}")
+    if not keep_alive_expiry >= 0:
+        raise ValueError(f"keep_alive_expiry must be at least 0, not {keep_alive_expiry}")
+    return {
+        "max_connections_per_origin": max_connections_per_origin, "max_connections": max_connections,
+        "max_idle_connections": max_idle_connections, "keep_alive_expiry": keep_alive_expiry,
+    }  # fmt: skip
 
 
 def check_routing(
@@ -86,17 +106,21 @@ class ConnectionPool:
     :param http2: ``True`` for HTTP/2 only, ``False`` for HTTP/1.1 only, ``None`` to negotiate.
     :param tls_options: keyword arguments for ``openssl_api.TlsContext``.
     :param max_connections_per_origin: connections to one scheme, host and port; at least 1.
+    :param max_connections: connections to all origins together; 0 for no limit.
+    :param max_idle_connections: how many of them may be idle; the longest idle ones beyond that are closed.
     :param keep_alive_expiry: seconds after which an unused connection is closed.
     :param proxy: the URL of a proxy for everything, or proxies by scheme; ``None`` for what the environment says.
     :param trust_environment: whether that is asked.
     :param unix_socket: the path of a Unix domain socket through which everything is reached.
     :param proxy_authentication: how to authenticate to proxies, instead of by user and password in their URLs.
+
+    :ivar watching: a look after connections that have become idle is due.
     """
 
     __slots__ = (
-        "__weakref__", "_closed", "_lock", "_origins", "_sweep_at", "_timer", "_tls_context", "_tls_options",
-        "_watcher", "_watching", "http2", "keep_alive_expiry", "limits", "max_connections_per_origin",
-        "socket_manager",
+        "__weakref__", "_closed", "_lock", "_longest_idle", "_origins", "_sweep_at", "_timer", "_tls_context",
+        "_tls_options", "_watcher", "http2", "keep_alive_expiry", "limits", "max_connections_per_origin",
+        "max_idle_connections", "places", "socket_manager", "watching",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +130,8 @@ class ConnectionPool:
         tls_options: dict[str, object],
         *,
         max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
+        max_connections: int = 0,
+        max_idle_connections: int = MAX_IDLE_CONNECTIONS,
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
         proxy: str | Mapping[str, str] | None = None,
         trust_environment: bool = True,
@@ -115,6 +141,11 @@ class ConnectionPool:
         self.socket_manager = socket_manager
         self.http2 = http2
         self.max_connections_per_origin = max_connections_per_origin
+        self.max_idle_connections = max_idle_connections
+        self.places = Places(max_connections)
+        #: The idle connections as they were at some time, with since when, the longest idle one first. What has become
+        #: idle since has been for less time than any of these. With the lock of the connections.
+        self._longest_idle: deque[tuple[float, HttpConnection]] = deque()
         self.keep_alive_expiry = min(keep_alive_expiry, FOREVER)
         self.limits: Http1Limits | None = None
         self._tls_options = tls_options
@@ -123,7 +154,7 @@ class ConnectionPool:
         self._closed = False
         self._origins: dict[str, Origin] = {}
         self._sweep_at = _MANY_ORIGINS
-        self._watching = False
+        self.watching = False
         self._watcher: TSocketPoolWorker | None = None
         self._timer: Timer | None = None
         _pools.add(self)
@@ -197,17 +228,79 @@ class ConnectionPool:
 
     # Idle connections
 
+    def _pop_longest_idle(self, idle_since: float = FOREVER) -> HttpConnection | None:
+        """Take the longest idle connection out of the idle ones; ``None`` if there is none.
+
+        :param idle_since: none that became idle after that.
+        """
+        oldest = self._longest_idle
+        looked = False
+        with self.places.lock:
+            while True:
+                while oldest:
+                    since, connection = oldest[0]
+                    if since > idle_since:
+                        return None
+                    oldest.popleft()
+                    # Used meanwhile, or taken in this moment?
+                    if connection.idle_since == since and connection.origin.take_idle(connection):
+                        return connection
+                if looked:
+                    return None
+                looked = True
+                found = [(each.idle_since, each) for origin in list(self._origins.values()) for each in origin.idle()]
+                oldest.extend(sorted(found, key=_since))
+
+    def make_room(self) -> None:
+        """Close idle connections, the longest idle one first, as long as anybody waits for nothing but their places.
+
+        With nothing locked.
+        """
+        places = self.places
+        while True:
+            with places.lock:
+                if places.first_starved() is None:
+                    return
+            connection = self._pop_longest_idle()
+            if connection is None:
+                return  # what becomes idle from now on is given to those who wait
+            connection.origin.evict(connection)
+
+    def trim_idle(self, idle_since: float = FOREVER) -> None:
+        """Close the longest idle connections beyond their limit. With nothing locked.
+
+        :param idle_since: only those that have been idle since before that, in ``time.monotonic()`` seconds.
+        """
+        if self.places.used <= self.max_idle_connections:
+            return
+        with self.places.lock:
+            idle = sum(origin.count_idle() for origin in list(self._origins.values()))
+        for _ in range(idle - self.max_idle_connections):
+            connection = self._pop_longest_idle(idle_since)
+            if connection is None:
+                return
+            connection.origin.evict(connection)
+
+    def close_idle(self) -> None:
+        """Close all connections that nobody uses."""
+        for origin in list(self._origins.values()):
+            origin.close_idle()
+
+    def statistics(self) -> dict[str, tuple[int, int, int, int]]:
+        """Return for each origin how many connections are open, idle and being opened, and how many requests wait."""
+        return {key: origin.statistics() for key, origin in list(self._origins.items())}
+
     def watch_idle(self) -> None:
         """A connection has become idle that no worker watches: have a look after it soon."""
-        if self._watching or self._closed:
+        if self.watching or self._closed:
             return
-        self._watching = True
+        self.watching = True
         try:
             if self._watcher is None:
                 self._watcher = self.socket_manager.choose_worker()
             self._watcher.call_soon(self._watch_in, SETTLED)
         except (OSError, RuntimeError):
-            self._watching = False
+            self.watching = False
 
     def _watch_in(self, seconds: float) -> None:
         """Set the one timer, unless it goes off early enough. From here on in the watcher's thread."""
@@ -230,13 +323,15 @@ class ConnectionPool:
     def _watch(self, worker: TSocketPoolWorker) -> None:
         self._timer = None
         # Whoever becomes idle from here on asks for another look.
-        self._watching = False
+        self.watching = False
         now = time.monotonic()
         again = 0.0
         for origin in list(self._origins.values()):
             wait = origin.watch(worker, now, SETTLED, self.keep_alive_expiry)
             if wait:
                 again = min(again, wait) if again else wait
+        # A connection that was in use a moment ago, and will be in a moment, is none too many.
+        self.trim_idle(now - SETTLED)
         if again:
             self._watch_in(again)
 
@@ -257,10 +352,16 @@ class ConnectionPool:
     def abandon_after_fork(self) -> None:
         """In a forked child: forget the connections, which are the parent's."""
         self._lock = threading.Lock()
-        self._watching = False
+        self.watching = False
         self._watcher = self._timer = None
+        self._longest_idle.clear()
+        self.places.abandon_after_fork()
         for origin in self._origins.values():
             origin.abandon_after_fork()
+
+
+def _since(entry: tuple[float, HttpConnection]) -> float:
+    return entry[0]
 
 
 def _after_fork_in_child() -> None:

@@ -172,6 +172,8 @@ class Preparer:
         timeout: float,
         headers: HeaderInput | None = None,
         data: BodyInput | None = None,
+        send_timeout: float | None = None,
+        pool_timeout: float | None = None,
     ) -> Request:
         """Return the request for a call.
 
@@ -191,7 +193,9 @@ class Preparer:
             uri = http_uri(url)
             body = None if data is None else make_body(data)
             fields = make_fields(settings, method, uri, headers, body)
-            return _request(settings, method, uri, fields, body, connect_timeout, recv_timeout, deadline)
+            return _request(
+                settings, method, uri, fields, body, connect_timeout, recv_timeout, deadline, send_timeout, pool_timeout
+            )
         version = settings.settings_version
         if version != self._version or settings.cookies != self._cookies:
             self._kept = {}
@@ -201,14 +205,23 @@ class Preparer:
         if kept is None:
             uri = http_uri(url)
             fields = make_fields(settings, method, uri, None, None)
-            kept = _request(settings, method, uri, fields, None, connect_timeout, recv_timeout, 0.0)
+            kept = _request(
+                settings, method, uri, fields, None, connect_timeout, recv_timeout, 0.0, send_timeout, pool_timeout
+            )
             if len(self._kept) >= self.KEPT:
                 self._kept.clear()
             self._kept[method, url] = kept
-        if kept.recv_timeout == recv_timeout and kept.connect_timeout == connect_timeout and not deadline:
+        if (
+            kept.recv_timeout == recv_timeout
+            and kept.connect_timeout == connect_timeout
+            and not deadline
+            and kept.send_timeout == (recv_timeout if send_timeout is None else send_timeout)
+            and kept.pool_timeout == pool_timeout
+        ):
             return kept  # a request without a body has no state of its own
         return _request(
-            settings, method, kept.uri, kept.fields, None, connect_timeout, recv_timeout, deadline, kept.http1_head()
+            settings, method, kept.uri, kept.fields, None, connect_timeout, recv_timeout, deadline, send_timeout,
+            pool_timeout, kept.http1_head(),
         )  # fmt: skip
 
 
@@ -221,12 +234,20 @@ def _request(  # noqa: PLR0917
     connect_timeout: float,
     recv_timeout: float,
     deadline: float,
+    send_timeout: float | None,
+    pool_timeout: float | None,
     head: bytes = b"",
 ) -> Request:
     connect_timeout = _limit(connect_timeout, "connect_timeout")
     recv_timeout = _limit(recv_timeout, "recv_timeout")
+    if send_timeout is not None:
+        send_timeout = _limit(send_timeout, "send_timeout")
+    if pool_timeout is not None:
+        pool_timeout = _limit(pool_timeout, "pool_timeout")
     limit = settings.max_decoded_size
-    request = Request(method, uri, fields, body, connect_timeout, recv_timeout, deadline, head, limit)
+    request = Request(
+        method, uri, fields, body, connect_timeout, recv_timeout, deadline, head, limit, send_timeout, pool_timeout
+    )
     # At once, so that what may not be sent is refused before a connection is made, and whatever that would speak.
     request.http1_head()
     return request

@@ -5,6 +5,8 @@ No Delphi origin; stands for the original's ``TgoHttpClient.CreateRequest``, whi
 
 from __future__ import annotations
 
+import re
+
 from .decoding import MAX_DECODED_SIZE
 from .http1_request import build_head
 
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
 
 #: RFC 9110 section 9.2.2: sending these twice does what sending them once does.
 IDEMPOTENT_METHODS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
+
+
+_match_close = re.compile(rb"\r\nConnection:[^\r]*\bclose\b", re.IGNORECASE).search
+
+
+def _says_close(head: bytes) -> bool:
+    return b"onnection:" in head.lower() and _match_close(head) is not None
 
 
 class Request:
@@ -29,13 +38,17 @@ class Request:
     :param deadline: when everything must be over, in ``time.monotonic()`` seconds; 0 for no limit.
     :param head: what :meth:`http1_head` returns, where that is known.
     :param max_decoded_size: how many bytes the body of the response may become as it is decoded; 0 for no limit.
+    :param send_timeout: seconds for which the peer may take nothing of what is sent; ``None`` for *recv_timeout*.
+    :param pool_timeout: seconds to wait for a connection; ``None`` for *connect_timeout*, counted from when anybody
+        last got one.
 
+    :ivar closes: no other request follows on the same HTTP/1.1 connection (RFC 9112 section 9.6).
     :ivar expects_continue: the body is only to be sent when the server asks for it (RFC 9110 section 10.1.1).
     """
 
     __slots__ = (
-        "_head", "body", "connect_timeout", "deadline", "expects_continue", "fields", "max_decoded_size", "method",
-        "recv_timeout", "uri",
+        "_head", "body", "closes", "connect_timeout", "deadline", "expects_continue", "fields", "max_decoded_size",
+        "method", "pool_timeout", "recv_timeout", "send_timeout", "uri",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917
@@ -49,6 +62,8 @@ class Request:
         deadline: float,
         head: bytes = b"",
         max_decoded_size: int = MAX_DECODED_SIZE,
+        send_timeout: float | None = None,
+        pool_timeout: float | None = None,
     ) -> None:
         self.method = method
         self.uri = uri
@@ -56,9 +71,12 @@ class Request:
         self.body = body
         self.connect_timeout = connect_timeout
         self.recv_timeout = recv_timeout
+        self.send_timeout = recv_timeout if send_timeout is None else send_timeout
+        self.pool_timeout = pool_timeout
         self.deadline = deadline
         self.max_decoded_size = max_decoded_size
         self._head = head
+        self.closes = bool(head) and _says_close(head)
         self.expects_continue = body is not None and any(
             name.lower() == "expect" and value.lower() == "100-continue" for name, value in fields
         )
@@ -81,13 +99,14 @@ class Request:
         head = self._head
         if not head:
             head = self._head = build_head(self.method, self.uri.target, self.fields)
+            self.closes = _says_close(head)
         return head
 
     def with_changes(self, method: str, uri: TgoURI, fields: list[tuple[str, str]], body: Body | None) -> Request:
         """Return a request that follows from this one and has its limits."""
         return Request(
             method, uri, fields, body, self.connect_timeout, self.recv_timeout, self.deadline,
-            max_decoded_size=self.max_decoded_size,
+            max_decoded_size=self.max_decoded_size, send_timeout=self.send_timeout, pool_timeout=self.pool_timeout,
         )  # fmt: skip
 
     def __repr__(self) -> str:
