@@ -5,6 +5,7 @@ Delphi: units Grijjy.Http and Grijjy.Uri.
 
 from __future__ import annotations
 
+from .body import BodyWithTrailers
 from .buffer import TThreadSafeBuffer
 from .client import TgoHttpClient
 from .constants import (
@@ -71,6 +72,7 @@ __all__ = [
     "TIMEOUT_CONNECT",
     "TIMEOUT_RECV",
     "BodyError",
+    "BodyWithTrailers",
     "ClientClosedError",
     "ConnectError",
     "ConnectTimeoutError",

@@ -158,6 +158,8 @@ NEW: dict[str, str] = {
     **_new("interim responses can be seen", "TgoHttpClient.on_informational"),
     **_new("any method, and one that came after the original", "TgoHttpClient.request TgoHttpClient.patch"),
     **_new("incremental, pulled by the caller", "TgoHttpClient.stream"),
+    **_new("request and response as two streams at once, which HTTP/2 allows", "TgoHttpClient.open_stream"),
+    **_new("trailer fields in a request, as HTTP/2 and chunks allow", "BodyWithTrailers"),
     **_new("the response object of the last request", "TgoHttpClient.last_response"),
     **_new("whether close() has been called", "TgoHttpClient.closed"),
     **_new("says when what was made from the settings is out of date", "TgoHttpClient.settings_version"),

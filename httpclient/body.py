@@ -13,15 +13,19 @@ from __future__ import annotations
 import io
 
 from .errors import BodyError
+from .http1_request import check_trailers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from os import PathLike
-    from typing import IO, Any
+    from typing import IO, Any, TypeAlias
 
     #: What callers may give as a body.
-    BodyInput = bytes | bytearray | memoryview | str | IO[bytes] | PathLike[str] | Iterable[bytes]
+    BodyInput: TypeAlias = "Body | bytes | bytearray | memoryview | str | IO[bytes] | PathLike[str] | Iterable[bytes]"
+
+    #: What they may give as trailer fields: the fields, or what returns them when the body is at its end.
+    TrailerInput = Iterable[tuple[str, str]] | Callable[[], Iterable[tuple[str, str]]]
 
 
 class Body:
@@ -280,6 +284,44 @@ def _encoded(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         raise BodyError("the request body has half of a surrogate pair in it, which UTF-8 has no bytes for") from None
+
+
+class BodyWithTrailers(Body):
+    """A body with fields after its end (RFC 9110 section 6.5): a digest, say, of what was sent.
+
+    To be given as ``data``. HTTP/1.1 sends it in chunks, whatever its length.
+
+    :param data: the body, in any form that a request takes.
+    :param trailers: the fields as (name, value), or a function that returns them, called at the end of the body.
+    :raises BodyError: *data* can't be sent.
+    """
+
+    __slots__ = ("_body", "_trailers")
+
+    def __init__(self, data: BodyInput, trailers: TrailerInput) -> None:
+        super().__init__()
+        self._body = make_body(data)
+        self._trailers = trailers
+        self.length = None
+
+    @property
+    def repeatable(self) -> bool:  # type: ignore[override]
+        return self._body.repeatable
+
+    def read(self, size: int) -> bytes:
+        return self._body.read(size)
+
+    def rewind(self) -> None:
+        self._body.rewind()
+
+    @property
+    def trailers(self) -> list[tuple[str, str]]:
+        """The fields to send now that the body has been read.
+
+        :raises InvalidRequestError: one of them may not be sent.
+        """
+        trailers = self._trailers
+        return check_trailers(list(trailers() if callable(trailers) else trailers))
 
 
 def _bytes_of(piece: object) -> bytes:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .body import BodyInput
+    from .duplex import DuplexStream
     from .manager import TgoHttpClientManager
     from .pending import PendingCall
     from .prepare import HeaderInput
@@ -298,6 +299,41 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             self.pool_timeout if pool_timeout is None else pool_timeout,
         )
         return open_stream(self, self._pool or self._open_pool(), request)
+
+    def open_stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: HeaderInput | None = None,
+        protocol: str = "",
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        timeout: float | None = None,
+    ) -> DuplexStream:
+        """Send the head of a request over HTTP/2, and return what body and response are sent and received with.
+
+        Always blocking, whatever the client is. The stream must be closed: use it in a ``with`` statement.
+
+        :param protocol: makes the method CONNECT an extended one (RFC 8441), as in ``websocket``.
+        :raises HttpProtocolError: the server speaks HTTP/1.1, or doesn't offer the extended CONNECT.
+
+        Other parameters and errors as in :meth:`request`; the receive timeout counts while somebody waits.
+        """
+        from .duplex import DuplexBody, open_duplex
+
+        body = DuplexBody()
+        request = self._preparer.prepare(
+            self,
+            method,
+            url,
+            self.connect_timeout if connect_timeout is None else connect_timeout,
+            self.recv_timeout if recv_timeout is None else recv_timeout,
+            self.timeout if timeout is None else timeout,
+            headers,
+            body,
+        )
+        return open_duplex(self, request, body, protocol)
 
     # Life
 

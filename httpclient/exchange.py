@@ -41,6 +41,8 @@ class Exchange:
 
     #: HTTP/2: what arrives is taken at once, so the peer may send more at once.
     auto_consume = True
+    #: HTTP/2: what ``:protocol`` says (RFC 8441).
+    protocol = ""
     #: Call :meth:`deliver` after each receive.
     incremental = False
 

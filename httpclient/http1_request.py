@@ -143,3 +143,32 @@ def encode_chunk(data: bytes | bytearray | memoryview) -> bytes:
     """
     size = data.nbytes if isinstance(data, memoryview) else len(data)
     return b"".join((b"%x\r\n" % size, data, b"\r\n"))
+
+
+#: RFC 9110 section 6.5.1: what frames a message, says where it goes, or changes how it is read, comes too late there.
+_NOT_IN_TRAILERS = frozenset(
+    ("authorization", "content-encoding", "content-length", "content-range", "content-type", "host", "te", "trailer",
+     "transfer-encoding")
+)  # fmt: skip
+
+
+def check_trailers(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the fields after a body as they may be sent, whatever the version of HTTP.
+
+    :raises InvalidRequestError: a name or value may not be sent, or not after the body.
+    """
+    checked = []
+    for name, value in fields:
+        if check_field_name(name).lower() in _NOT_IN_TRAILERS:
+            raise InvalidRequestError(f"{name} can't be sent after the body (RFC 9110 6.5.1)")
+        checked.append((name, check_field_value(value, name)))
+    return checked
+
+
+def encode_trailers(fields: list[tuple[str, str]]) -> bytes:
+    """Return the end of a body of unknown length with fields after it (RFC 9112 section 7.1.2).
+
+    :param fields: checked.
+    """
+    lines = [encode_field_value(f"{name}: {value}") for name, value in fields]
+    return b"\r\n".join((b"0", *lines, b"\r\n"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from .http1_request import encode_chunk
+from .http1_request import encode_chunk, encode_trailers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def wire_pieces(body: Body) -> Iterator[tuple[bytes, bool]]:
     if body.length is None:
         while piece := body.read(BODY_PIECE):
             yield encode_chunk(piece), False
-        yield encode_chunk(b""), True
+        trailers = getattr(body, "trailers", None)
+        yield encode_trailers(trailers) if trailers else encode_chunk(b""), True
         return
     left = body.length
     while left > 0:

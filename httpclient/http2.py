@@ -17,15 +17,23 @@ from __future__ import annotations
 
 from ctypes import addressof, byref, c_char, c_void_p, string_at
 
-from nghttp2_api.constants import NGHTTP2_CANCEL, NGHTTP2_FLAG_NONE, NGHTTP2_GOAWAY, NGHTTP2_NO_ERROR
-from nghttp2_api.nghttp2 import nghttp2_session_del
+from nghttp2_api.constants import (
+    NGHTTP2_CANCEL,
+    NGHTTP2_FLAG_NONE,
+    NGHTTP2_GOAWAY,
+    NGHTTP2_NO_ERROR,
+    NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES,
+)
+from nghttp2_api.nghttp2 import nghttp2_session_del, nghttp2_submit_priority_update
 
 from . import http2_errors as explain
 from .errors import BodyError, HttpClientError, RequestAbortedError
+from .http1_request import check_field_value, encode_field_value
 from .http2_callbacks import SessionCallbacks
 from .http2_native import (
     CallbackGuard,
     check,
+    get_remote_settings,
     make_session,
     mem_recv,
     mem_send,
@@ -37,13 +45,14 @@ from .http2_native import (
     want_read,
     want_write,
 )
-from .http2_request import TemplateCache, field_array, wire_fields
+from .http2_request import HeaderTemplate, TemplateCache, field_array, wire_fields
 from .http2_streams import Http2Streams, Stream
 from .http2_upload import Uploads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .http2_request import HeaderTemplate
+    from collections.abc import Callable
+
     from .http2_streams import Sink
     from .http2_upload import BodySource, Upload
 
@@ -150,6 +159,7 @@ class Http2Session(Http2Streams):
         fields: list[tuple[str, str]],
         body: bytes | BodySource | None,
         sink: Sink,
+        protocol: str = "",
     ) -> int:
         """Queue a request.
 
@@ -165,6 +175,7 @@ class Http2Session(Http2Streams):
             and ``None`` where there are none until :meth:`resume` is called. If it has an attribute ``trailers``, those
             fields are sent after the end.
         :param sink: is told about the response.
+        :param protocol: makes CONNECT an extended one (RFC 8441), to which the server must have agreed.
         :return: the stream's number.
         :raises InvalidRequestError: something in it may not be sent; nothing has been queued.
         :raises RefusedStreamError: the connection takes no more requests, see :attr:`accepts_streams`.
@@ -178,7 +189,10 @@ class Http2Session(Http2Streams):
             or method != template.method
             or authority != template.authority
             or scheme != template.scheme
+            or protocol
         ):
+            template = HeaderTemplate(method, scheme, authority, fields, protocol) if protocol else None
+        if template is None:
             template = self._template = self._templates.get(method, scheme, authority, fields)
         template.set_path(path)
         if not body and (body is None or isinstance(body, bytes)):
@@ -208,8 +222,35 @@ class Http2Session(Http2Streams):
 
         :param error_code: RFC 9113 section 7.
         """
-        if self._streams.pop(stream_id, None) is not None:
+        uploads = self._uploads
+        if self._streams.pop(stream_id, None) is not None or (uploads is not None and uploads.has(stream_id)):
             self._reset(stream_id, error_code)
+
+    def remote_setting(self, identifier: int) -> int:
+        """Return a setting of the server's (RFC 9113 section 6.5.2); the initial value until it has said more."""
+        return 0 if self._pointer is None else get_remote_settings(self._pointer, identifier)
+
+    def when_settings_received(self, call: Callable[[], object]) -> None:
+        """Have *call* made, once, from :meth:`receive`, when the server's next SETTINGS arrive."""
+        self._settings_waiters.append(call)
+
+    def update_priority(self, stream_id: int, priority: str) -> bool:
+        """Queue PRIORITY_UPDATE for a request (RFC 9218 section 7.1).
+
+        :param priority: as the field Priority has it: ``u=1, i``.
+        :return: whether the server has said that it looks at this (section 2.1); otherwise nothing is sent.
+        """
+        pointer = self._pointer
+        if pointer is None or self._over or not nghttp2_submit_priority_update:
+            return False
+        if self.remote_setting(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES) != 1:
+            return False
+        value = encode_field_value(check_field_value(priority, "Priority"))
+        check(
+            nghttp2_submit_priority_update(pointer, NGHTTP2_FLAG_NONE, stream_id, value, len(value)),
+            "queueing PRIORITY_UPDATE",
+        )
+        return True
 
     def consume(self, stream_id: int, size: int) -> None:
         """Say that *size* bytes of a response were taken, so that the server may send as many more.

@@ -11,6 +11,8 @@ from __future__ import annotations
 import time
 from errno import EPIPE
 
+from nghttp2_api.constants import NGHTTP2_CANCEL
+
 from .errors import DeadlineError, HttpClientError, RemoteClosedError
 from .failures import aborted, transfer_failure
 from .http2_driver import WORKER, Http2Driver, silent
@@ -19,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socketpool import MemoryBlock, TgoSocketConnection, TSocketPoolWorker
 
+    from .duplex import DuplexExchange
     from .exchange import Exchange, StreamExchange
     from .http2_driver import Party
     from .origin import Origin
@@ -114,15 +117,19 @@ class Http2Connection(Http2Driver):
         :raises HttpClientError: the exchange failed.
         """
         try:
-            self._await(exchange)
+            self.await_party(exchange)
         except BaseException as error:
             self._fail(exchange, error)
             raise
         if exchange.error is not None:
             raise self._located(exchange.error, exchange)
 
-    def _await(self, party: Party) -> None:
-        """Wait until a party is satisfied, driving if nobody does."""
+    def await_party(self, party: Party) -> None:
+        """Wait until a party is satisfied, driving if nobody does.
+
+        :raises HttpTimeoutError: that takes too long.
+        """
+        party.last_activity = time.monotonic()  # the peer isn't silent because nobody has listened
         with self._lock:
             mine = not party.satisfied() and self._may_drive(party)
         try:
@@ -152,6 +159,82 @@ class Http2Connection(Http2Driver):
         if failure is not error:
             raise failure from error
 
+    # A stream in both directions
+
+    def open(self, exchange: DuplexExchange) -> None:
+        """Send the head of a request whose body follows.
+
+        :raises HttpClientError: it could not be sent.
+        """
+        try:
+            if self._begin(exchange):
+                self._hand_over(exchange)
+        except BaseException as error:
+            self._fail(exchange, error)
+            raise
+
+    def resume(self, exchange: DuplexExchange) -> None:
+        """Send what its body has been given, as far as the peer allows it."""
+        with self._lock:
+            if self._ended:
+                return
+            self._session.resume(exchange.stream_id)
+            self._send_aside()
+            ready = self._collect()
+        self._tell(ready, None)
+
+    def abandon(self, exchange: Exchange, error: HttpClientError, code: int = NGHTTP2_CANCEL) -> None:
+        """Reset a stream, if it isn't over, from any thread; whoever waits for it gets *error*."""
+        with self._lock:
+            if self._exchanges.pop(exchange.stream_id, None) is None or exchange.done:
+                return
+            if not self._ended:
+                self._session.cancel(exchange.stream_id, code)
+                self._send_aside()
+            exchange.on_failure(error)
+            ready = self._collect()
+            idle = not self._exchanges and self._driver is None
+        self._tell(ready, None)
+        if idle:
+            self.origin.pool.watch_idle()
+
+    def update_priority(self, exchange: Exchange, priority: str) -> bool:
+        """Send PRIORITY_UPDATE for a stream (RFC 9218). ``False`` if the peer wouldn't look at it."""
+        with self._lock:
+            if self._ended or exchange.done:
+                return False
+            sent = self._session.update_priority(exchange.stream_id, priority)
+            self._send_aside()
+            ready = self._collect()
+        self._tell(ready, None)
+        return sent
+
+    def await_settings(self, party: Party) -> None:
+        """Wait for the peer's first SETTINGS, or the end.
+
+        :raises HttpTimeoutError: that takes too long.
+        """
+        with self._lock:
+            if not self._ended and not self.settings_received:
+                self._session.when_settings_received(lambda: self._news.append(party))
+                self._send_aside()  # a new connection hasn't said anything yet
+        self.await_party(party)
+
+    @property
+    def settings_received(self) -> bool:
+        """The peer's SETTINGS have arrived."""
+        return self._session.settings_received
+
+    @property
+    def ended(self) -> bool:
+        """The connection is over."""
+        return self._ended
+
+    def remote_setting(self, identifier: int) -> int:
+        """Return a setting of the peer (RFC 9113 section 6.5.2)."""
+        with self._lock:
+            return self._session.remote_setting(identifier)
+
     def _submit(self, exchange: Exchange, now: float) -> None:
         """Queue the request in the session. With the lock held."""
         session = self._session
@@ -165,8 +248,9 @@ class Http2Connection(Http2Driver):
         exchange.last_activity = now
         self.uses += 1
         exchange.stream_id = stream_id = session.submit(
-            request.method, uri.scheme, uri.authority, uri.target, request.fields, request.body, exchange
-        )
+            request.method, uri.scheme, uri.authority, uri.target, request.fields, request.body, exchange,
+            exchange.protocol,
+        )  # fmt: skip
         self._exchanges[stream_id] = exchange
 
     # A worker drives

@@ -71,6 +71,13 @@ def reset_by_peer(code: int) -> Http2StreamError:
     return error
 
 
+def request_unwanted(code: int) -> Http2StreamError:
+    """Return the error of a request that is still being sent when the peer, having answered, wants no more of it."""
+    if code == NGHTTP2_NO_ERROR:
+        return Http2StreamError("the server has answered in full and wants no more of the request (NO_ERROR)", code)
+    return reset_by_peer(code)
+
+
 def invalid_from_peer(code: int, library_code: int, kind: int, diagnosis: str) -> Http2StreamError:
     """Return the error of a stream on which the peer broke the rules.
 

@@ -83,6 +83,7 @@ class HeaderTemplate:
     :param scheme: ``http`` or ``https``; not sent with CONNECT.
     :param authority: what ``:authority`` says where no Host field does.
     :param fields: the regular fields.
+    :param protocol: what ``:protocol`` says, for an extended CONNECT (RFC 8441 section 4).
     :raises InvalidRequestError: something in it may not be sent.
 
     :ivar array: the fields as ``nghttp2_nv``, for ``nghttp2_submit_request``, which copies them.
@@ -91,7 +92,9 @@ class HeaderTemplate:
 
     __slots__ = ("_path", "_path_entry", "_room", "array", "authority", "count", "fields", "method", "scheme")
 
-    def __init__(self, method: str, scheme: str, authority: str, fields: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, method: str, scheme: str, authority: str, fields: list[tuple[str, str]], protocol: str = ""
+    ) -> None:
         self.method = method
         self.scheme = scheme
         self.authority = authority
@@ -101,8 +104,12 @@ class HeaderTemplate:
                 authority = check_field_value(value, name)
                 break
         head = [(b":method", check_method(method).encode("ascii"))]
-        # RFC 9113 section 8.5: CONNECT has neither scheme nor path.
-        connect = method == "CONNECT"
+        # RFC 9113 section 8.5: CONNECT has neither scheme nor path. An extended one has both.
+        connect = method == "CONNECT" and not protocol
+        if protocol:
+            if method != "CONNECT":
+                raise InvalidRequestError(f"a protocol goes with the method CONNECT, not {method!a} (RFC 8441 4)")
+            head.append((b":protocol", check_method(protocol).encode("ascii")))  # a token too
         if not connect:
             if scheme not in ("http", "https"):
                 raise InvalidRequestError(f"the scheme is {scheme!a}, not http or https")

@@ -18,6 +18,7 @@ from nghttp2_api.constants import (
     NGHTTP2_MAX_WINDOW_SIZE,
     NGHTTP2_NO_ERROR,
     NGHTTP2_PING,
+    NGHTTP2_SETTINGS,
     NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
 )
 
@@ -108,6 +109,7 @@ class Http2Streams:
         "_pending_error",
         "_pings_sent",
         "_pointer",
+        "_settings_waiters",
         "_stream_step",
         "_streams",
         "_uploads",
@@ -117,6 +119,8 @@ class Http2Streams:
         "last_stream_id",
         "max_concurrent_streams",
         "pings_answered",
+        "settings_acknowledged",
+        "settings_received",
     )
 
     def __init__(
@@ -163,6 +167,10 @@ class Http2Streams:
         self.max_concurrent_streams = max_concurrent_streams
         self.pings_answered = 0
         self._pings_sent = 0
+        self.settings_received = False
+        self.settings_acknowledged = False
+        #: To be called when the peer's SETTINGS arrive.
+        self._settings_waiters: list[Callable[[], object]] = []
 
     # From notes to sinks
 
@@ -260,7 +268,7 @@ class Http2Streams:
 
     def _on_end(self, stream_id: int, stream: Stream, trailers: list[tuple[bytes, bytes]]) -> None:
         uploads = self._uploads
-        if uploads is not None and uploads.has(stream_id):
+        if uploads is not None and uploads.has(stream_id) and not uploads.outlives_response(stream_id):
             # RFC 9113 section 8.1: the response is complete, and the rest of the request is of no use.
             self._reset(stream_id, NGHTTP2_NO_ERROR)
         stream.sink.on_end(trailers)
@@ -270,7 +278,7 @@ class Http2Streams:
         if kind == EVENT_RESET:
             if stream_id in self._streams:
                 self._fail_stream(stream_id, explain.reset_by_peer(a), reset=False)
-            else:
+            elif not self._abort_upload(stream_id, explain.request_unwanted(a)):
                 self._count_useless("RST_STREAM")
         elif kind == EVENT_CLOSED:
             code, frame, text = self._objections.pop(stream_id, (0, -1, ""))
@@ -278,6 +286,8 @@ class Http2Streams:
                 text = text or self._diagnosis()
                 failure = explain.invalid_from_peer(a, code, frame, text) if code else explain.closed_here(a, text)
                 self._fail_stream(stream_id, failure, reset=False)
+            else:
+                self._abort_upload(stream_id, explain.closed_here(a, text))
         elif kind == EVENT_INVALID:
             self._objections[stream_id] = (a, b, self._diagnosis())
         elif kind == EVENT_NOT_SENT:
@@ -306,7 +316,13 @@ class Http2Streams:
                 self.max_concurrent_streams = get_remote_settings(
                     self._pointer, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS
                 )
+            self.settings_received = True
+            waiting, self._settings_waiters = self._settings_waiters, []
+            for call in waiting:
+                call()
             self._count_useless("SETTINGS")
+        elif a == NGHTTP2_SETTINGS and b & NGHTTP2_FLAG_ACK and not self.settings_acknowledged:
+            self.settings_acknowledged = True
         elif a == NGHTTP2_PING and b & NGHTTP2_FLAG_ACK and self._pings_sent > self.pings_answered:
             self.pings_answered += 1
         else:
@@ -357,6 +373,10 @@ class Http2Streams:
         except BaseException as failure:
             self._pending_error = failure
 
+    def _abort_upload(self, stream_id: int, error: HttpClientError) -> bool:
+        """Tell a request that goes on after its response that it can't any more. ``False`` if there is none."""
+        return self._uploads is not None and self._uploads.abort(stream_id, error)
+
     def _sink_failed(self, stream_id: int, error: BaseException) -> None:
         """End the stream of a sink that has raised."""
         if stream_id in self._streams and isinstance(error, Exception):
@@ -380,6 +400,9 @@ class Http2Streams:
         self.accepts_streams = False
         for stream_id in sorted(self._streams):
             self._fail_stream(stream_id, failure(stream_id), reset=False)
+        if self._uploads is not None:
+            for stream_id in self._uploads.streams:
+                self._abort_upload(stream_id, failure(stream_id))
 
     def _fail_connection(self, make_error: Callable[[], HttpClientError], code: int) -> None:
         """Give the connection up for the peer's fault or the library's, and tell the peer with GOAWAY."""

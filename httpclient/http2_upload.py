@@ -24,10 +24,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from .errors import HttpClientError
+
     class BodySource(Protocol):
         """A body that is made while it is sent.
 
         It may have an attribute ``trailers``, a list of (name, value) to send after its end; it is looked at then.
+
+        If it has a method ``abort(error)``, it goes on after the end of the response, and is told when it can't.
         """
 
         def read(self, size: int) -> bytes | None:
@@ -121,6 +125,15 @@ class Upload:
         return size
 
     @property
+    def outlives_response(self) -> bool:
+        """The source has more to give when the response is complete."""
+        return hasattr(self._source, "abort")
+
+    def abort(self, error: HttpClientError) -> None:
+        """Tell the source that no more of it can be sent."""
+        self._source.abort(error)
+
+    @property
     def at_end(self) -> bool:
         """Everything has been given."""
         return self.final and self._position == self._size
@@ -166,6 +179,25 @@ class Uploads:
     def has(self, stream_id: int) -> bool:
         """Say whether a request hasn't been sent in full."""
         return stream_id in self._active or any(upload.stream_id == stream_id for upload in self._ended)
+
+    def outlives_response(self, stream_id: int) -> bool:
+        """Say whether a request is still being sent that goes on when the response is complete."""
+        upload = self._active.get(stream_id)
+        return upload is not None and upload.outlives_response
+
+    def abort(self, stream_id: int, error: HttpClientError) -> bool:
+        """Forget the body of a stream that is over, and tell it why. ``False`` if there is none that wants to know."""
+        upload = self._active.get(stream_id)
+        if upload is None or not upload.outlives_response:
+            return False
+        self.remove(stream_id)
+        upload.abort(error)
+        return True
+
+    @property
+    def streams(self) -> list[int]:
+        """The streams whose requests haven't been sent in full."""
+        return list(self._active)
 
     def remove(self, stream_id: int) -> None:
         """Forget the body of a stream that is over."""

@@ -10,7 +10,7 @@ import time
 from socketpool import ConnectionTimeoutError
 
 from .connections import OriginConnections, OriginRetiredError
-from .errors import PHASE_CONNECT, ClientClosedError, HttpClientError
+from .errors import PHASE_CONNECT, ClientClosedError, HttpClientError, HttpProtocolError
 from .failures import aborted, connect_failure, deadline_passed
 from .http1_connection import Http1Connection
 from .waiting import CLOSED, ROOM, SHARED, Waiter
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .connections import HttpConnection
     from .exchange import Exchange
+    from .http2_connection import Http2Connection
     from .request import Request
 
 #: What TLS may be asked to negotiate, by the client's ``http2`` setting.
@@ -55,6 +56,23 @@ class Origin(OriginConnections):
             if not isinstance(error, Exception):
                 self._interrupted(exchange)
             raise
+
+    def http2_connection(self, exchange: Exchange) -> Http2Connection:
+        """Return the connection that all share, opened in the calling thread if there is none yet.
+
+        :raises HttpProtocolError: the peer speaks HTTP/1.1.
+        """
+        connection = None if self._negotiated is False else self._take(exchange) or self._acquire(exchange)
+        if connection is None or isinstance(connection, Http1Connection):
+            if connection is not None:
+                exchange.connection = None
+                self.give_back(connection)
+            raise HttpProtocolError(
+                "a stream in both directions needs HTTP/2, and HTTP/1.1 is spoken here",
+                url=exchange.request.uri.to_string(), phase=PHASE_CONNECT,
+                advice="Use TgoHttpClient(http2=True) if the server speaks HTTP/2 without being asked",
+            )  # fmt: skip
+        return connection
 
     def finished(self, connection: HttpConnection) -> None:
         """A caller has read the response to its end; keep the connection if it is good for another."""

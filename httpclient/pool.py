@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .errors import HttpClientError
     from .exchange import Exchange
     from .http1_response import Http1Limits
+    from .http2_connection import Http2Connection
     from .uri import TgoURI
 
 #: Seconds for which a connection must have been idle before a worker watches it: registering it costs system calls
@@ -190,6 +191,15 @@ class ConnectionPool:
                 with self._lock:  # until the others of that sweep are gone too
                     continue
             return
+
+    def http2_connection(self, exchange: Exchange) -> Http2Connection:
+        """Return an HTTP/2 connection for an exchange; see :meth:`Origin.http2_connection`."""
+        while True:
+            try:
+                return self.origin(exchange.request.uri).http2_connection(exchange)
+            except OriginRetiredError:
+                with self._lock:  # until the others of that sweep are gone too
+                    continue
 
     def submit(self, exchange: Exchange) -> None:
         """Carry an exchange out by a worker; see :meth:`Origin.submit`."""

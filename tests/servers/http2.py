@@ -126,6 +126,12 @@ class Http2Session:
             if not self.pump():
                 raise PeerClosed(f"wanted {kind.__name__}, got {self._waiting}")
 
+    def take(self, stream_id: int | None = None) -> list[Event]:
+        """Return the events so far, or those of a stream, that nobody has taken."""
+        taken = [event for event in self._waiting if stream_id in (None, getattr(event, "stream_id", None))]
+        self._waiting = [event for event in self._waiting if event not in taken]
+        return taken
+
     def receive_head(self) -> Http2Request | None:
         """Return the next request without its body; ``None`` if the client closes instead."""
         while True:
