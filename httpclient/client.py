@@ -23,7 +23,7 @@ from .sockets import borrow_socket_manager, call_elsewhere, return_socket_manage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from .body import BodyInput
@@ -62,13 +62,22 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     :param max_redirects: how many in a row, before :class:`TooManyRedirectsError`.
     :param max_decoded_size: how many bytes a body may become in memory as its content codings are undone; 0 for no
         limit.
-    :param verify: check the server's certificate and name. ``False`` is an invitation to attackers.
+    :param verify: check the server's certificate and name. ``False`` is an invitation to attackers, and
+        gives an :class:`InsecureTlsWarning` once in a process, unless *fingerprints* are pinned.
     :param ca_file: a file of trusted CA certificates in PEM format, instead of the system's.
     :param ca_directory: a directory of such files, named by hash.
-    :param ca_data: such certificates as bytes.
-    :param certificate: the client's certificate, or chain, in PEM format.
-    :param private_key: its key in PEM format; by default it is looked for in *certificate*.
+    :param ca_data: such certificates themselves, PEM or DER.
+    :param certificate: the client's certificate, or chain, in PEM format: itself, or the path of a file.
+    :param private_key: its key in PEM format, likewise; by default it is looked for in *certificate*.
     :param private_key_password: the password of the key.
+    :param minimum_tls_version: the oldest version of TLS to speak: ``"1.2"`` or ``"1.3"``. ``"1.0"`` and ``"1.1"``
+        (RFC 8996: not to be used) need *ciphers* that allow them too, such as ``"DEFAULT:@SECLEVEL=0"``.
+    :param ciphers: which ciphers to offer, as OpenSSL's cipher list; names that start with ``TLS_`` are those of
+        TLS 1.3.
+    :param fingerprints: the server's certificate must have one of these, besides being valid (or instead, with
+        ``verify=False``): ``sha256:AB:CD:...`` of the certificate, or ``sha256//...`` of its public key, as curl's
+        ``--pinnedpubkey``.
+    :param session_resumption: resume TLS sessions, which saves time and lets a server recognise the client.
     :param max_connections_per_origin: connections to one scheme, host and port; requests beyond that wait.
     :param max_connections: connections altogether, idle ones included; 0 for no limit. Who waits because of it gets
         the place of the longest idle connection.
@@ -112,12 +121,16 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         max_redirects: int = 20,
         max_decoded_size: int = MAX_DECODED_SIZE,
         verify: bool = True,
-        ca_file: str | None = None,
-        ca_directory: str | None = None,
-        ca_data: bytes | None = None,
-        certificate: bytes = b"",
-        private_key: bytes = b"",
+        ca_file: str | os.PathLike[str] | None = None,
+        ca_directory: str | os.PathLike[str] | None = None,
+        ca_data: bytes | str | None = None,
+        certificate: bytes | str | os.PathLike[str] = b"",
+        private_key: bytes | str | os.PathLike[str] = b"",
         private_key_password: str = "",
+        minimum_tls_version: str = "1.2",
+        ciphers: str | None = None,
+        fingerprints: str | Iterable[str] = (),
+        session_resumption: bool = True,
         max_connections_per_origin: int = MAX_CONNECTIONS_PER_ORIGIN,
         max_connections: int = 0,
         max_idle_connections: int | None = None,
@@ -145,8 +158,14 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         self._private_key = private_key
         self._tls_options: dict[str, object] = {
             "verify": verify, "ca_file": ca_file, "ca_directory": ca_directory, "ca_data": ca_data,
-            "password": private_key_password,
+            "password": private_key_password, "minimum_version": minimum_tls_version, "ciphers": ciphers,
+            "fingerprints": fingerprints if isinstance(fingerprints, str) else tuple(fingerprints),
+            "resumption": session_resumption,
         }  # fmt: skip
+        if verify is not True:
+            from .tls_options import check_verify
+
+            check_verify(verify, self._tls_options["fingerprints"])
         self._routing: dict[str, Any] = check_routing(
             proxy=proxy, trust_environment=trust_environment, unix_socket=unix_socket,
             proxy_authentication=proxy_authentication,
@@ -361,9 +380,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
 
     def _all_tls_options(self) -> dict[str, object]:
         options = dict(self._tls_options)
-        if self._certificate:
-            options["certificate"] = self._certificate
-            options["private_key"] = self._private_key or None
+        options["certificate"] = self._certificate or None
+        options["private_key"] = self._private_key or None
         return options
 
     def pool_statistics(self) -> PoolStatistics:
@@ -450,30 +468,30 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     # Options for TLS
 
     @property
-    def certificate(self) -> bytes:
-        """The client's certificate, or chain, in PEM format; to be set before the first request.
+    def certificate(self) -> bytes | str | os.PathLike[str]:
+        """The client's certificate, or chain, in PEM format, or a path; to be set before the first request.
 
         Delphi: Grijjy.Http.TgoHttpClient.Certificate
         """
         return self._certificate
 
     @certificate.setter
-    def certificate(self, value: bytes) -> None:
+    def certificate(self, value: bytes | str | os.PathLike[str]) -> None:
         self._set_tls_option("_certificate", value)
 
     @property
-    def private_key(self) -> bytes:
-        """The client's private key in PEM format; to be set before the first request.
+    def private_key(self) -> bytes | str | os.PathLike[str]:
+        """The client's private key in PEM format, or a path; to be set before the first request.
 
         Delphi: Grijjy.Http.TgoHttpClient.PrivateKey
         """
         return self._private_key
 
     @private_key.setter
-    def private_key(self, value: bytes) -> None:
+    def private_key(self, value: bytes | str | os.PathLike[str]) -> None:
         self._set_tls_option("_private_key", value)
 
-    def _set_tls_option(self, name: str, value: bytes) -> None:
+    def _set_tls_option(self, name: str, value: bytes | str | os.PathLike[str]) -> None:
         if self._pool is not None and getattr(self, name) != value:
             raise ValueError("the TLS options of a client can't change after its first request; make a new client")
         setattr(self, name, value)

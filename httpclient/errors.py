@@ -287,6 +287,10 @@ class HttpCertificateError(HttpTlsError):
         self.verify_code = verify_code
 
 
+class InsecureTlsWarning(UserWarning):
+    """A client was made that doesn't verify servers: anybody may answer in their place. Given once in a process."""
+
+
 # Limits in time
 
 

@@ -66,7 +66,9 @@ def _tls_failure(error: OSError) -> HttpClientError | None:
     # Without importing openssl_api, which a process that speaks no TLS never loads.
     names = {base.__name__ for base in type(error).__mro__}
     if "TlsCertificateError" in names:
-        return HttpCertificateError(_text(error), verify_code=getattr(error, "verify_code", 0))
+        return HttpCertificateError(
+            _text(error), verify_code=getattr(error, "verify_code", 0), advice=getattr(error, "advice", "")
+        )
     # A reset below TLS is a reset.
     if "TlsError" in names and "TlsTransportError" not in names:
         return HttpTlsError(_text(error))

@@ -92,8 +92,10 @@ class TgoHttpClientManager:
         :param routing: proxies and the like, as :func:`.pool.check_routing` returns them.
         :raises ClientClosedError: the manager has been closed.
         """
-        options = {**tls_options, **routing}
-        key = http2, tuple(sorted((name, repr(value)) for name, value in options.items()))
+        from .tls_options import options_key
+
+        routes = tuple(sorted((name, repr(value)) for name, value in routing.items()))
+        key = http2, options_key(tls_options), routes
         with self._lock:
             if self._closed:
                 raise ClientClosedError("the client manager is closed")

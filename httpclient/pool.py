@@ -105,7 +105,7 @@ class ConnectionPool:
 
     :param socket_manager: whose workers serve the connections.
     :param http2: ``True`` for HTTP/2 only, ``False`` for HTTP/1.1 only, ``None`` to negotiate.
-    :param tls_options: keyword arguments for ``openssl_api.TlsContext``.
+    :param tls_options: what :func:`.tls_options.shared_context` takes.
     :param max_connections_per_origin: connections to one scheme, host and port; at least 1.
     :param max_connections: connections to all origins together; 0 for no limit.
     :param max_idle_connections: how many of them may be idle; the longest idle ones beyond that are closed.
@@ -225,15 +225,14 @@ class ConnectionPool:
         """
         context = self._tls_context
         if context is None:
-            from openssl_api import TlsContext
+            from .tls_options import shared_context
 
             with self._lock:
                 if self._closed:
                     raise ClientClosedError("the client is closed")
                 context = self._tls_context
                 if context is None:
-                    context = TlsContext(alpn=ALPN_PROTOCOLS[self.http2], **self._tls_options)  # type: ignore[arg-type]
-                    self._tls_context = context
+                    context = self._tls_context = shared_context(ALPN_PROTOCOLS[self.http2], self._tls_options)
         return context
 
     # Idle connections
@@ -353,11 +352,9 @@ class ConnectionPool:
             self._closed = True
             origins = list(self._origins.values())
             self._origins = {}
-            context, self._tls_context = self._tls_context, None
+            self._tls_context = None  # others may share it
         for origin in origins:
             origin.close()
-        if context is not None:
-            context.close()
 
     def abandon_after_fork(self) -> None:
         """In a forked child: forget the connections, which are the parent's."""

@@ -265,6 +265,8 @@ def alpn_wire(protocols: tuple[bytes, ...]) -> bytes:
 
 
 def _set_ciphers(handle: int, ciphers: str) -> None:
+    if not isinstance(ciphers, str):
+        raise TlsConfigurationError(f"the cipher list must be text, not {type(ciphers).__name__}")
     names = ciphers.replace(",", ":").split(":")
     suites = ":".join(name for name in names if name.startswith("TLS_"))
     others = ":".join(name for name in names if name and not name.startswith("TLS_"))
