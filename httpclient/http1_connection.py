@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .body import Body
     from .exchange import Exchange
     from .head import ResponseHead
-    from .http1_response import Http1Limits
+    from .http1_limits import Http1Limits
     from .origin import Origin
     from .request import Request
 

@@ -33,10 +33,13 @@ from ._http1_head import (
 )
 from .errors import HttpProtocolError, RemoteClosedError
 from .head import Http1ResponseHead, parse_fields
+from .http1_limits import DEFAULT_LIMITS, RAISE_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .http1_limits import Http1Limits
 
 # The states of the diagram above. In OVER a complete response waits until the sink is told; after FAILED nothing comes.
 _IDLE = 0
@@ -70,39 +73,6 @@ _SIZE_BYTES = 20
 _FIRST_KNOWN = b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"
 _FIRST_KNOWN_HEAD = Http1ResponseHead(200, _FIRST_KNOWN)
 
-_RAISE_LIMIT = "If the server is to be trusted, raise the limit in Http1Limits"
-
-
-class Http1Limits:
-    """Bounds against hostile or broken servers; treat as read-only once in use. Sizes are in bytes.
-
-    :param header_bytes: largest head, status line included.
-    :param header_count: most fields in a head, and in a trailer section.
-    :param informational: most 1xx responses before the final one.
-    :param chunk_extension_bytes: most bytes of chunk extensions beyond what the data between them outweighs.
-    :param trailer_bytes: largest trailer section.
-    """
-
-    __slots__ = ("chunk_extension_bytes", "header_bytes", "header_count", "informational", "trailer_bytes")
-
-    def __init__(
-        self,
-        *,
-        header_bytes: int = 65536,
-        header_count: int = 256,
-        informational: int = 16,
-        chunk_extension_bytes: int = 16384,
-        trailer_bytes: int = 16384,
-    ) -> None:
-        self.header_bytes = header_bytes
-        self.header_count = header_count
-        self.informational = informational
-        self.chunk_extension_bytes = chunk_extension_bytes
-        self.trailer_bytes = trailer_bytes
-
-
-_DEFAULT_LIMITS = Http1Limits()
-
 
 class ResponseParser:
     """Parses the responses of one HTTP/1.1 connection, one after the other. For one thread at a time.
@@ -125,7 +95,7 @@ class ResponseParser:
     )  # fmt: skip
 
     def __init__(self, limits: Http1Limits | None = None) -> None:
-        self._limits = limits = limits or _DEFAULT_LIMITS
+        self._limits = limits = limits or DEFAULT_LIMITS
         # A head of this size is within both limits: the shortest field line is "a:" CRLF.
         self._small = min(limits.header_bytes, 4 * limits.header_count)
         self._state = _IDLE
@@ -342,7 +312,7 @@ class ResponseParser:
             found = buffer.find(b"\n", at, end)
             stop = end if found < 0 else found + 1
             if len(held) + stop - at > limit:
-                raise HttpProtocolError(f"the {where} of the response exceeds {limit} bytes", advice=_RAISE_LIMIT)
+                raise HttpProtocolError(f"the {where} of the response exceeds {limit} bytes", advice=RAISE_LIMIT)
             held += memoryview(buffer)[at:stop]
             at = stop
             if found >= 0 and (len(held) <= 2 or held.endswith((b"\n\r\n", b"\n\n"))):
@@ -371,7 +341,7 @@ class ResponseParser:
         if len(block) > self._small:
             if len(block) > limits.header_bytes:
                 raise HttpProtocolError(
-                    f"the head of the response exceeds {limits.header_bytes} bytes", advice=_RAISE_LIMIT
+                    f"the head of the response exceeds {limits.header_bytes} bytes", advice=RAISE_LIMIT
                 )
             self._check_count(block.count(b"\n") - 2, "head")
         status = int(block[9:12])
@@ -381,9 +351,7 @@ class ResponseParser:
             # RFC 9110 section 15.2: any number of these may come first, also ones that nobody asked for.
             self._informational += 1
             if self._informational > limits.informational:
-                raise HttpProtocolError(
-                    f"more than {limits.informational} informational responses", advice=_RAISE_LIMIT
-                )
+                raise HttpProtocolError(f"more than {limits.informational} informational responses", advice=RAISE_LIMIT)
             sink.on_informational(head)
             return
         if status == 101 or (status < 300 and self._method == "CONNECT"):
@@ -403,7 +371,7 @@ class ResponseParser:
     def _check_count(self, count: int, where: str) -> None:
         limit = self._limits.header_count
         if count > limit:
-            raise HttpProtocolError(f"more than {limit} fields in the {where} of the response", advice=_RAISE_LIMIT)
+            raise HttpProtocolError(f"more than {limit} fields in the {where} of the response", advice=RAISE_LIMIT)
 
     # The body
 
@@ -471,7 +439,7 @@ class ResponseParser:
         found = buffer.find(b"\n", at, end)
         stop = end if found < 0 else found + 1
         if len(held) + stop - at > self._limits.chunk_extension_bytes + _SIZE_BYTES:
-            raise HttpProtocolError("the line in front of a chunk is too long", advice=_RAISE_LIMIT)
+            raise HttpProtocolError("the line in front of a chunk is too long", advice=RAISE_LIMIT)
         held += memoryview(buffer)[at:stop]
         if found >= 0:
             match = _match_size(held)
@@ -492,7 +460,7 @@ class ResponseParser:
             limit = self._limits.chunk_extension_bytes
             self._extension = max(0, self._extension + padding - size)
             if padding > limit or self._extension > limit:
-                raise HttpProtocolError("too many bytes of chunk extensions", advice=_RAISE_LIMIT)
+                raise HttpProtocolError("too many bytes of chunk extensions", advice=RAISE_LIMIT)
         self._remaining = size
         self._state = _CHUNK_DATA if size else _TRAILERS
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .connections import HttpConnection
     from .errors import HttpClientError
     from .exchange import Exchange
-    from .http1_response import Http1Limits
+    from .http1_limits import Http1Limits
     from .http2_connection import Http2Connection
     from .uri import TgoURI
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from httpclient import _http1_head, http1_response
 from httpclient.errors import HttpProtocolError, RemoteClosedError
 from httpclient.head import Http1ResponseHead, ResponseHead
-from httpclient.http1_response import Http1Limits, ResponseParser
+from httpclient.http1_limits import Http1Limits
+from httpclient.http1_response import ResponseParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
