@@ -13,6 +13,7 @@ from linuxapi.syssocket import POLLIN, POLLOUT
 from socketpool import ConnectionLostError, TransferTimeoutError
 from socketpool.stream import read_blocks
 
+from .body import Body
 from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutError, RemoteClosedError, SendTimeoutError
 from .failures import EventFailedError, aborted, deadline_passed, transfer_failure
 from .http1_response import ResponseParser
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from socketpool import MemoryBlock, Stream, TgoSocketConnection, Timer, TSocketPoolWorker
 
-    from .body import Body
     from .exchange import Exchange
     from .head import ResponseHead
     from .http1_limits import Http1Limits
@@ -263,6 +263,8 @@ class Http1Connection:
                 return
             data = b""
         for piece, _ in wire_pieces(body):
+            if data and self.uses > 1 and body.__class__ is not Body and not stream.is_quiet():
+                raise _spoilt()  # while the body was read from its source, and before anything was sent
             if not data and stream.wait(POLLIN, 0.0) and self._receive_early(stream, exchange):
                 return
             if self._send(stream, exchange, data + piece if data else piece):
@@ -387,8 +389,11 @@ class Http1Connection:
             return False
         return True
 
-    def start(self, exchange: Exchange) -> None:
-        """Send the request; the worker reads the response. Only in the thread of the connection's worker."""
+    def start(self, exchange: Exchange, looked: bool = False) -> None:
+        """Send the request; the worker reads the response. Only in the thread of the connection's worker.
+
+        :param looked: somebody has just made sure that it can be used.
+        """
         connection = self.connection
         if connection.on_buffer is None:
             connection.on_buffer = self._on_buffer
@@ -411,6 +416,13 @@ class Http1Connection:
         except Exception as error:
             self._end(error)
             return
+        body = exchange.request.body
+        if self.uses > 1 and not (looked and (body is None or body.__class__ is Body)):
+            # What has come since the last response isn't read as the answer to this request.
+            stream = connection.stream
+            if stream is not None and not stream.is_quiet():
+                self._end(_spoilt())
+                return
         # Where it can't be sent, the worker finds out why and tells; unless it has already, to nobody.
         if not connection.send(data) and connection.closed:
             self._end(RemoteClosedError("the connection was closed before the request was sent", retry_safe=True))
@@ -612,6 +624,14 @@ class Http1Connection:
     def _cancel(self, exchange: Exchange, error: HttpClientError) -> None:
         if self.exchange is exchange:
             self._end(error)
+
+
+def _spoilt() -> RemoteClosedError:
+    """Return the error of a connection that could be used when it was chosen, and can't be any more."""
+    return RemoteClosedError(
+        "the server closed the connection, or sent what nobody had asked for, before the request was sent",
+        retry_safe=True,
+    )
 
 
 def _settled(exchange: Exchange) -> bool:

@@ -334,7 +334,9 @@ class Origin(OriginConnections):
             if not socket.attached:
                 connection.attach(worker)
             serving = socket.worker or worker
-            if (here and serving is worker) or serving.is_current:
+            if here and serving is worker:
+                connection.start(exchange, looked=True)
+            elif serving.is_current:
                 connection.start(exchange)
             else:
                 serving.call_soon(connection.start, exchange)

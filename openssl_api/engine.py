@@ -62,6 +62,7 @@ from .client_api import (
     BIO_ctrl_pending,
     ERR_clear_error,
     SSL_do_handshake,
+    SSL_rstate_string,
     SSL_set0_wbio,
     SSL_set_alpn_protos,
     SSL_set_session,
@@ -428,6 +429,13 @@ class TlsEngine(Negotiated):
         except ArgumentError:
             raise self._closed_error() from None
         return pending != 0
+
+    def between_records(self) -> bool:
+        """Tell whether no part of a record is there whose rest is still to come.
+
+        :raises TlsClosedError: the engine is closed.
+        """
+        return not self.has_pending() and bool(SSL_rstate_string(self._handle) == b"RH")
 
     # --- End --------------------------------------------------------------------------------------------------------
 

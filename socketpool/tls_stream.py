@@ -39,7 +39,7 @@ class TlsStream(Stream):
     :param engine: the TLS connection on it, made with ``descriptor=fd``; the stream owns and closes it.
     """
 
-    __slots__ = ("_ended", "_stopped", "engine")
+    __slots__ = ("_ended", "_partial", "_stopped", "engine")
 
     engine: TlsEngine
 
@@ -50,6 +50,8 @@ class TlsStream(Stream):
         self._ended = False
         #: Behind the data that was returned last there is an end or an error, to be met by the next call.
         self._stopped = False
+        #: A part of a record was all there was when somebody looked last, and found no data.
+        self._partial = False
 
     def send(self, data: bytes) -> bool:
         if len(data) <= _WRITE_SIZE:
@@ -124,6 +126,7 @@ class TlsStream(Stream):
         if count <= 0:
             if engine.pending_output():
                 self._send_output()
+            self._partial = count < 0 and not engine.between_records()
             return count
         # A record holds at most 16 KiB: take what else has already been read from the socket.
         total = count
@@ -141,12 +144,13 @@ class TlsStream(Stream):
         return total
 
     def is_quiet(self) -> bool:
-        if super().is_quiet() and not self.engine.has_pending():
+        if super().is_quiet() and not self.engine.has_pending() and not self._partial:
             return True
         # Something is there: session tickets are fine and expected, everything else is not.
         block = read_blocks.request_mem()
         try:
-            return self.receive_now(block) < 0
+            # Nor may there be a part of a record: its rest would come when somebody waits for an answer.
+            return self.receive_now(block) < 0 and not self._partial
         except OSError:
             return False
         finally:

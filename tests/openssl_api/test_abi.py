@@ -75,6 +75,7 @@ PROTOTYPES = {
     "SSL_read": "int (SSL *, void *, int)",
     "SSL_write": "int (SSL *, const void *, int)",
     "SSL_has_pending": "int (const SSL *)",
+    "SSL_rstate_string": "const char *(const SSL *)",
     "SSL_get_error": "int (const SSL *, int)",
     "SSL_get_verify_result": "long (const SSL *)",
     "SSL_CTX_set_default_read_buffer_len": "void (SSL_CTX *, size_t)",
