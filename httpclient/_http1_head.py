@@ -46,6 +46,12 @@ def _shown(line: bytes) -> str:
     return repr(line[:60])[1:] + ("..." if len(line) > 60 else "")
 
 
+def _shown_field(line: bytes) -> str:
+    """Return a field line as a message may show it: its value may be a cookie, so only the name."""
+    name, colon, _ = line.partition(b":")
+    return _shown(name + b": ...") if colon else _shown(line)
+
+
 def check_start(start: bytes) -> None:
     """Refuse at once what can't become a status line, rather than wait for its end.
 
@@ -99,7 +105,7 @@ def _check_line_feeds(block: bytes, where: str) -> None:
     """Refuse lines that end in a bare LF among others."""
     if block.count(b"\n") != block.count(b"\r\n"):
         line = next(line for line in block.split(b"\n") if line[-1:] != b"\r")
-        raise HttpProtocolError(f"a line of the {where} ends in a bare line feed (RFC 9112 2.2): {_shown(line)}")
+        raise HttpProtocolError(f"a line of the {where} ends in a bare line feed (RFC 9112 2.2): {_shown_field(line)}")
 
 
 def _unfolded(block: bytes) -> bytes:
@@ -141,7 +147,7 @@ def _field_error(lines: list[bytes], where: str) -> HttpProtocolError:
             why = "an invalid field name in"
         else:
             why = "a control character in"
-        return HttpProtocolError(f"{why} the {where} (RFC 9112 2.2, 5): {_shown(line)}")
+        return HttpProtocolError(f"{why} the {where} (RFC 9112 2.2, 5): {_shown_field(line)}")
     return HttpProtocolError(f"the {where} is not valid")
 
 

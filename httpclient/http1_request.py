@@ -67,7 +67,9 @@ def check_field_name(name: str) -> str:
     :raises InvalidRequestError: it isn't.
     """
     if not isinstance(name, str) or not _match_token(name):
-        raise InvalidRequestError(f"invalid header field name (RFC 9110 5.1): {_shown(name)}")
+        # A whole field in the place of its name may have a secret in it.
+        shown = name.partition(":")[0] + ":..." if isinstance(name, str) and ":" in name[1:] else name
+        raise InvalidRequestError(f"invalid header field name (RFC 9110 5.1): {_shown(shown)}")
     name = _plain(name)
     if len(_known_names) < _KNOWN_NAMES_LIMIT:
         _known_names.add(name)
