@@ -76,6 +76,7 @@ _missing() {
             _missing demo
             _has_command nghttpd || echo nghttp2-server
             _has_command redis-server || echo redis-server
+            _has_command apache2 || echo apache2-bin
             _has_command gcc || echo gcc
             _has_header stdlib.h || echo libc6-dev
             _has_header openssl/ssl.h || echo libssl-dev

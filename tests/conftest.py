@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.certificates import Certificates
+from tests.servers.apache import Apache
 from tests.servers.leaks import watch
 from tests.servers.nghttpd import Nghttpd
 from tests.servers.nginx import Nginx
@@ -68,6 +71,16 @@ def redis(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) 
     """The redis-server of this run, with a plain and a TLS port."""
     with Redis(tmp_path_factory.mktemp("redis"), certificates) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def apache() -> Iterator[Apache]:
+    """The Apache httpd of this run: Digest and Basic authentication."""
+    with tempfile.TemporaryDirectory() as name:
+        # Not one of pytest's, which are closed to other users: httpd doesn't run as root.
+        Path(name).chmod(0o755)
+        with Apache(Path(name)) as server:
+            yield server
 
 
 @pytest.fixture

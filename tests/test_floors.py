@@ -43,6 +43,7 @@ SANS_IO = {
     *("decoders", "decoding", "errors", "forms", "head", "headers", "http1_request", "http1_response", "http2", "uri"),
     "set_cookie",
     "http1_limits",
+    *("challenges", "digest", "http_date"),
 }
 DOES_IO = {
     *("linuxapi", "openssl_api", "socketpool", "_socket", "_ssl", "_thread", "asyncio", "os", "queue", "select"),
