@@ -98,6 +98,8 @@ class HttpCookieJar(MozillaCookieJar):
         self._entries: OrderedDict[Key, tuple[int, int]] = OrderedDict()
         # How many there are for a domain, with and without a dot.
         self._counts: dict[str, int] = {}
+        # The secure ones by their name, so that finding them costs others nothing.
+        self._secure: dict[str, set[Key]] = {}
         # No cookie expires before.
         self._next_expiry = math.inf
         self._version = next(_numbers)
@@ -171,13 +173,10 @@ class HttpCookieJar(MozillaCookieJar):
         if cookie.secure or asked.type in getattr(self._policy, "secure_protocols", ("https", "wss")):
             return False
         domain = cookie.domain.removeprefix(".")
-        for stored, paths in self._cookies.items():
+        for stored, path, _ in self._secure.get(cookie.name, ()):
             bare = stored.removeprefix(".")
-            if domain_match(bare, domain) or domain_match(domain, bare):
-                for path, names in paths.items():
-                    other = names.get(cookie.name)
-                    if other is not None and other.secure and path_match(cookie.path, path):
-                        return True
+            if path_match(cookie.path, path) and (domain_match(bare, domain) or domain_match(domain, bare)):
+                return True
         return False
 
     # Putting in and taking out
@@ -206,9 +205,20 @@ class HttpCookieJar(MozillaCookieJar):
             self._counts[bare] = self._counts.get(bare, 0) + 1
         self._entries[key] = (number if entry is None else entry[0], number)
         self._entries.move_to_end(key)
+        if cookie.secure:
+            self._secure.setdefault(key[2], set()).add(key)
+        else:
+            self._not_secure(key)
         if cookie.expires is not None:
             self._next_expiry = min(self._next_expiry, cookie.expires)
         self._version = number
+
+    def _not_secure(self, key: Key) -> None:
+        keys = self._secure.get(key[2])
+        if keys is not None:
+            keys.discard(key)
+            if not keys:
+                del self._secure[key[2]]
 
     def _remove(self, key: Key) -> None:
         domain, path, name = key
@@ -217,6 +227,7 @@ class HttpCookieJar(MozillaCookieJar):
 
     def _forget(self, key: Key) -> None:
         """Drop what is known of a cookie that is gone, and what became empty without it: names cost memory, too."""
+        self._not_secure(key)
         domain, path, _ = key
         paths = self._cookies.get(domain)
         if paths is not None:

@@ -74,6 +74,7 @@ _missing() {
             ;;
         test)
             _missing demo
+            _has_command curl || echo curl
             _has_command nghttpd || echo nghttp2-server
             _has_command redis-server || echo redis-server
             _has_command apache2 || echo apache2-bin
