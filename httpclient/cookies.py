@@ -414,7 +414,12 @@ class HttpCookieJar(MozillaCookieJar):
     def abandon_after_fork(self) -> None:
         """In a forked child: go on with the cookies as they are, whatever another thread was doing to them."""
         self._cookies_lock = threading.RLock()
+        known = self._entries
         self._index()
+        for key, entry in known.items():
+            if key in self._entries:
+                self._entries[key] = entry
+                self._entries.move_to_end(key)
 
 
 def _make_cookie(found: SetCookie, asked: CookieRequest) -> Cookie:

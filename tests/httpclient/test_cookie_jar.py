@@ -19,12 +19,13 @@ import pytest
 import requests
 
 from httpclient import cookies
+from httpclient._cookie_file import write_file
 from httpclient.cookies import HttpCookieJar, Rfc6265Policy, jar_from, jar_strings, store_cookies
 from httpclient.uri import TgoURI
 from tests.httpclient.jars import SITE, after, made, sent, store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import ScriptedServers
     from tests.servers.scripted import Connection
@@ -107,11 +108,15 @@ def test_numbers_are_limited() -> None:
         store(jar, f"https://example.com/{number}/", f"c{number}=1", f"d{number}=1; Domain=example.com")
     assert len(jar) == 2 * cookies.MAX_COOKIES_PER_DOMAIN
     for number in range(4000):
+        if number == 2000:
+            store(jar, "https://h0.example.org/", "a=again")
         store(jar, f"https://h{number}.example.org/", "a=1")
     assert len(jar) == len(list(jar)) == len(jar._cookies) == cookies.MAX_COOKIES
     assert sent(jar, SITE) == ""
-    assert sent(jar, "https://h999.example.org/") == ""
-    assert sent(jar, "https://h1000.example.org/") == "a=1"
+    # Set longest ago, and not created longest ago.
+    assert sent(jar, "https://h0.example.org/") == "a=again"
+    assert sent(jar, "https://h1000.example.org/") == ""
+    assert sent(jar, "https://h1001.example.org/") == "a=1"
 
 
 def test_expired_then_insecure_cookies_make_room_first() -> None:
@@ -223,7 +228,7 @@ def test_threads_share_a_jar() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork beside threads is what this is about
 def test_a_forked_child_needs_no_lock_of_the_parent() -> None:
-    jar = after(SITE, "a=1")
+    jar = after(SITE, "a=1", "z=1; Domain=example.com", "y=1")
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -239,7 +244,7 @@ def test_a_forked_child_needs_no_lock_of_the_parent() -> None:
         code = 1
         try:
             store(jar, SITE, "b=2")
-            code = 0 if sent(jar, SITE) == "a=1; b=2" and len(jar) == 2 else 2
+            code = 0 if sent(jar, SITE) == "a=1; z=1; y=1; b=2" and len(jar) == 4 else 2
         finally:
             os._exit(code)
     deadline = time.monotonic() + 30
@@ -387,6 +392,16 @@ def test_saving_replaces_a_file_at_once_or_not_at_all(tmp_path: pathlib.Path) ->
         after(SITE, "a=1").save(tmp_path / "missing" / "file")
     assert path.read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["cookies.txt", "link"]
+
+
+def test_what_fails_half_way_leaves_nothing(tmp_path: pathlib.Path) -> None:
+    def lines() -> Iterator[bytes]:
+        yield b"x" * 100_000
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_file(str(tmp_path / "cookies.txt"), lines())
+    assert os.listdir(tmp_path) == []
 
 
 class Unwritable(int):

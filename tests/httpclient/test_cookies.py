@@ -315,6 +315,14 @@ def test_insecure_origins_leave_secure_cookies_alone(secure: str, url: str, fiel
         assert jar_strings(jar) == ["a=1"]
 
 
+def test_what_is_not_secure_any_more_may_be_overwritten() -> None:
+    jar = after(SITE, "a=1; Secure", "b=1; Secure", "c=1; Secure")
+    store(jar, SITE, "a=2", "b=; Max-Age=0")
+    jar.clear("www.example.com", "/", "c")
+    store(jar, "http://www.example.com/", "a=3", "b=3", "c=3")
+    assert jar_strings(jar) == ["a=3", "b=3", "c=3"]
+
+
 # Expiry
 
 
