@@ -69,7 +69,7 @@ def _read(file: str) -> Entries:
         hosts = netrc(file).hosts
     except NetrcParseError as error:
         # Its message quotes the file, which may be a password.
-        why = f"line {error.lineno} is not what can stand there"
+        why = f"what is near line {error.lineno} can't be there"
     except UnicodeDecodeError:
         why = "it is not text in UTF-8"
     except OSError as error:
