@@ -84,6 +84,11 @@ class AuthenticationRequest:
         self._body = body
 
     @property
+    def asker(self) -> str:
+        """Who asks: what credentials, and what is remembered about them, are for."""
+        return f"proxy {self.origin}" if self.proxy else self.origin
+
+    @property
     def body(self) -> bytes | None:
         """The bytes of the body, none where there is no body; ``None`` where it isn't in memory."""
         body = self._body
@@ -250,7 +255,7 @@ class DigestAuthentication(Authentication):
         self._user = user_name_bytes(user)
         self._password = utf8(password, "password")
         self._generation = _generation
-        #: By origin, the newest space first.
+        #: By who asked, the newest space first.
         self._spaces: dict[str, list[_Space]] = {}
 
     def authorize(self, request: AuthenticationRequest) -> str:
@@ -270,7 +275,7 @@ class DigestAuthentication(Authentication):
         cnonce = _cnonce()
         space = _Space(DigestKey(offer, self._user, self._password, cnonce), _paths(request, offer), False)
         with _lock:
-            space = self._remember(request.origin, space)
+            space = self._remember(request.asker, space)
             space.count = count = space.count + 1
         return space.key.authorization(request.method, request.target, body or b"", count, cnonce)
 
@@ -281,7 +286,7 @@ class DigestAuthentication(Authentication):
             return
         with _lock:
             self._forget_after_fork()
-            spaces = self._spaces.get(request.origin, [])
+            spaces = self._spaces.get(request.asker, [])
             for index, space in enumerate(spaces):
                 if space.key.offer.nonce == used[1]:
                     key = space.key.with_nonce(nonce)
@@ -304,7 +309,7 @@ class DigestAuthentication(Authentication):
             return False
         with _lock:
             self._forget_after_fork()
-            spaces = self._spaces.get(request.origin, [])
+            spaces = self._spaces.get(request.asker, [])
             for index, space in enumerate(spaces):
                 if space.key.offer.nonce == nonce:
                     del spaces[index]
@@ -322,7 +327,7 @@ class DigestAuthentication(Authentication):
     def _space_of(self, request: AuthenticationRequest) -> _Space | None:
         self._forget_after_fork()
         found, longest = None, -1
-        spaces = self._spaces.get(request.origin)
+        spaces = self._spaces.get(request.asker)
         if spaces:
             path = request.target.partition("?")[0]
             for space in spaces:
@@ -331,15 +336,15 @@ class DigestAuthentication(Authentication):
                     found, longest = space, length
         return found
 
-    def _remember(self, origin: str, space: _Space) -> _Space:
+    def _remember(self, asker: str, space: _Space) -> _Space:
         """Return the space to use: one that another thread has made of the same challenge, or this one."""
         self._forget_after_fork()
         offer = space.key.offer
-        spaces = self._spaces.get(origin)
+        spaces = self._spaces.get(asker)
         if spaces is None:
             if len(self._spaces) >= MAX_ORIGINS:
                 del self._spaces[next(iter(self._spaces))]
-            spaces = self._spaces[origin] = []
+            spaces = self._spaces[asker] = []
         for index, known in enumerate(spaces):
             if known.key.offer.realm == offer.realm:
                 if known.key.offer.same_as(offer):
@@ -388,7 +393,7 @@ class _PasswordAuthentication(Authentication):
         self._everywhere = False
 
     def authorize(self, request: AuthenticationRequest) -> str:
-        if self._everywhere or request.origin in self._digest_origins:
+        if self._everywhere or request.asker in self._digest_origins:
             return self._digest.authorize(request)
         return self._basic.authorize(request)
 
@@ -396,11 +401,11 @@ class _PasswordAuthentication(Authentication):
         if any(challenge.scheme == "digest" for challenge in challenges):
             with _lock:
                 if len(self._digest_origins) < _MAX_DIGEST_ORIGINS:
-                    self._digest_origins |= {request.origin}
-                elif request.origin not in self._digest_origins:
+                    self._digest_origins |= {request.asker}
+                elif request.asker not in self._digest_origins:
                     self._everywhere = True
             return self._digest.respond(request, challenges, sent)
-        if self._everywhere or request.origin in self._digest_origins:
+        if self._everywhere or request.asker in self._digest_origins:
             return None
         return self._basic.respond(request, challenges, sent)
 

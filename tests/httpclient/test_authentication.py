@@ -385,6 +385,14 @@ def test_a_pair_is_digest_where_that_is_asked_for_and_then_never_basic() -> None
     assert authentication.authorize(other) == first
 
 
+def test_a_proxy_is_not_the_server_at_the_same_place() -> None:
+    authentication = pair()
+    authentication.respond(REQUEST, parse_challenges([DIGEST]), "")
+    proxy = AuthenticationRequest("GET", "http://host/", REQUEST.origin, proxy=True)
+    assert authentication.authorize(proxy).startswith("Basic ")
+    assert authentication.authorize(REQUEST).startswith("Digest ")
+
+
 def test_a_pair_does_not_answer_what_it_cannot() -> None:
     authentication = pair()
     challenges = parse_challenges([b"Digest realm=r, nonce=n, qop=auth, algorithm=SHA-1024, Basic realm=r"])

@@ -580,6 +580,14 @@ def test_origins_are_kept_apart() -> None:
     assert own.authorize(request())
 
 
+def test_a_proxy_is_not_the_server_at_the_same_place() -> None:
+    own = DigestAuthentication("user", "secret")
+    assert own.respond(request("host:443", method="CONNECT", proxy=True), challenge(), "")
+    assert own.authorize(request()) == ""
+    made = own.authorize(request("host:443", method="CONNECT", proxy=True))
+    assert is_right(made, "CONNECT", "host:443", "user", "secret")
+
+
 def test_what_is_remembered_is_bounded() -> None:
     own = DigestAuthentication("user", "secret")
     for number in range(authentication.MAX_ORIGINS + 10):
