@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange
     from .http2_connection import Http2Connection
     from .pool import ConnectionPool
+    from .routes import Route
     from .uri import TgoURI
 
     HttpConnection: TypeAlias = Http1Connection | Http2Connection
@@ -44,15 +45,18 @@ class OriginConnections:
 
     :param pool: the pool that this belongs to.
     :param uri: any URL of the origin.
+    :param route: the way to it; ``None`` for the direct one.
     """
 
     __slots__ = (
         "_closed", "_connections", "_granted_at", "_http2", "_idle", "_lock", "_negotiated", "_opening", "_places",
-        "_retired", "_starved", "_unsettled", "_wait_timer", "_waiting", "host", "pool", "port", "queued", "tls",
+        "_retired", "_starved", "_unsettled", "_wait_timer", "_waiting", "host", "pool", "port", "queued",
+        "route", "tls",
     )  # fmt: skip
 
-    def __init__(self, pool: ConnectionPool, uri: TgoURI) -> None:
+    def __init__(self, pool: ConnectionPool, uri: TgoURI, route: Route | None = None) -> None:
         self.pool = pool
+        self.route = route
         self.host = uri.connect_host
         self.port = uri.port
         self.tls = uri.scheme == "https"

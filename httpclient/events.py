@@ -109,4 +109,6 @@ class ClientEvents:
     def _will_follow(self, head: ResponseHead) -> bool:
         if head.status == 401:
             return self.on_password is not None
+        if head.status == 407:
+            return True
         return self.follow_redirects and head.get(b"location") is not None

@@ -32,17 +32,19 @@ class Exchange:
     :ivar done: the attempt has ended, see :attr:`error`.
     :ivar responded: the peer has sent something; from then on a retry is not safe.
     :ivar fresh: don't use an idle connection: one has just proved stale.
+    :ivar proxy_credentials: what a proxy that carries the request out was sent; not there otherwise.
     """
 
     __slots__ = (
         "chunks", "connection", "done", "error", "fresh", "head", "informational", "last_activity", "news", "on_done",
-        "on_sent", "peer", "request", "responded", "stream_id", "trailers", "waiter",
+        "on_sent", "peer", "proxy_credentials", "request", "responded", "stream_id", "trailers", "waiter",
     )  # fmt: skip
 
     #: HTTP/2: what arrives is taken at once, so the peer may send more at once.
     auto_consume = True
     #: HTTP/2: what ``:protocol`` says (RFC 8441).
     protocol = ""
+    proxy_credentials: str
     #: Call :meth:`deliver` after each receive.
     incremental = False
 

@@ -32,8 +32,11 @@ _RETRIES = 3
 #: How often OnPassword is asked for one request.
 _PASSWORD_TRIES = 3
 
+#: How often a proxy is told who asks, for one request: once for its challenge, once more where its nonce was too old.
+_PROXY_TRIES = 2
+
 #: The statuses that can lead to another request.
-FOLLOWED = frozenset((301, 302, 303, 307, 308, 401))
+FOLLOWED = frozenset((301, 302, 303, 307, 308, 401, 407))
 
 #: Not for another origin than the one that they were given for (RFC 9110 section 15.4, last but one paragraph).
 _CREDENTIALS = frozenset(("authorization", "cookie", "proxy-authorization"))
@@ -50,11 +53,12 @@ class Flow:
     :param request: the first request.
     """
 
-    __slots__ = ("_client", "_passwords", "_retries", "fresh", "history", "request")
+    __slots__ = ("_client", "_passwords", "_proxy_tries", "_retries", "fresh", "history", "request")
 
     def __init__(self, client: TgoHttpClient, request: Request) -> None:
         self._client = client
         self._passwords = 0
+        self._proxy_tries = 0
         self._retries = 0
         self.request = request
         self.history: list[HttpResponse] = []
@@ -115,6 +119,12 @@ class Flow:
                 self.history.append(response)
                 self.request = again
             return again
+        elif status == 407 and self._proxy_tries < _PROXY_TRIES:
+            self._proxy_tries += 1
+            route = exchange.connection.origin.route
+            if route is not None and route.forwarding and route.answer(exchange) and self._rewind():
+                self.history.append(response)
+                return self.request
         return None
 
     def _redirect(self, status: int, location: str, response: HttpResponse) -> Request | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .http1_limits import Http1Limits
     from .origin import Origin
     from .request import Request
+    from .routes import ForwardingRoute
 
 #: Seconds to wait for the server to ask for a body that is sent with ``Expect: 100-continue``, before it is sent
 #: unasked (RFC 9110 section 10.1.1: a client should not wait indefinitely).
@@ -61,9 +62,9 @@ class Http1Connection:
     """
 
     __slots__ = (
-        "_body_over", "_continue_timer", "_deadline_timer", "_keep_alive", "_last", "_parser", "_pieces", "_sending",
-        "_timer", "_timer_worker", "_untaken", "closing", "connection", "exchange", "head", "idle_since", "origin",
-        "peer", "tls_description", "uses",
+        "_body_over", "_continue_timer", "_deadline_timer", "_forwarding", "_keep_alive", "_last", "_parser", "_pieces",
+        "_sending", "_timer", "_timer_worker", "_untaken", "closing", "connection", "exchange", "head", "idle_since",
+        "origin", "peer", "tls_description", "uses",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection, limits: Http1Limits | None) -> None:
@@ -73,7 +74,11 @@ class Http1Connection:
         #: The address of the peer, for messages.
         self.peer = "" if stream is None else stream.address.text
         #: TLS version, cipher and ALPN protocol, for those who want to see them.
-        self.tls_description = describe_tls(stream)
+        self.tls_description = describe_tls(stream if origin.tls else None)
+        #: Makes the heads of the requests where a proxy carries them out.
+        self._forwarding: ForwardingRoute | None = None
+        if origin.route is not None and origin.route.forwarding:
+            self._forwarding = origin.route  # type: ignore[assignment]
         self.uses = 0
         self.idle_since = 0.0
         #: The head of the last response, until somebody has looked at what it says of keeping the connection.
@@ -170,7 +175,7 @@ class Http1Connection:
             if stream is None:
                 raise self._gone()
             request = exchange.request
-            head = request.http1_head()
+            head = request.http1_head() if self._forwarding is None else self._forwarding.head(exchange)
             self._parser.start(request.method, exchange)
             self.uses += 1
             if request.closes:
@@ -429,7 +434,7 @@ class Http1Connection:
 
     def _first_piece(self, exchange: Exchange) -> bytes:
         request = exchange.request
-        data = request.http1_head()
+        data = request.http1_head() if self._forwarding is None else self._forwarding.head(exchange)
         body = request.body
         if body is None and exchange.on_sent is None:
             return data

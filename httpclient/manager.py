@@ -94,8 +94,8 @@ class TgoHttpClientManager:
         """
         from .tls_options import options_key
 
-        routes = tuple(sorted((name, repr(value)) for name, value in routing.items()))
-        key = http2, options_key(tls_options), routes
+        # The values themselves: what authenticates is equal to itself only, or has equal credentials.
+        key = http2, options_key(tls_options), tuple(sorted(routing.items()))
         with self._lock:
             if self._closed:
                 raise ClientClosedError("the client manager is closed")

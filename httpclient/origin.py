@@ -185,8 +185,13 @@ class Origin(OriginConnections):
         :raises OSError: TLS can't be used as the options say.
         """
         context = self.pool.tls_context() if self.tls else None
-        connection = self.pool.socket_manager.request(self.host, self.port, ssl=self.tls)
+        route = self.route
+        if route is None:
+            connection = self.pool.socket_manager.request(self.host, self.port)
+        else:
+            connection = route.new_connection(self)
         if context is not None:
+            connection.ssl = True
             connection.tls_context = context
             connection.alpn = self.pool.http2 is True
         with self._lock:
@@ -201,7 +206,8 @@ class Origin(OriginConnections):
         """A connection is there: find out what it speaks, and let the others know."""
         stream = connection.stream
         engine = None if stream is None else stream.engine
-        is_http2 = engine.alpn == b"h2" if engine is not None else self.pool.http2 is True
+        # An origin without TLS may be reached through a proxy with it.
+        is_http2 = engine.alpn == b"h2" if self.tls and engine is not None else self.pool.http2 is True
         opened: HttpConnection
         if is_http2:
             from .http2_connection import Http2Connection
@@ -233,6 +239,8 @@ class Origin(OriginConnections):
         return opened
 
     def _connect_failure(self, error: BaseException, request: Request, timeout: float) -> HttpClientError:
+        if self.route is not None:
+            error = self.route.failure(error)
         if self._closed and not isinstance(error, ClientClosedError):
             error = aborted()
         elif isinstance(error, ConnectionTimeoutError) and timeout < request.connect_timeout:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange
     from .http1_limits import Http1Limits
     from .http2_connection import Http2Connection
+    from .routes import Router
     from .uri import TgoURI
 
 #: Seconds for which a connection must have been idle before a worker watches it: registering it costs system calls
@@ -47,6 +48,9 @@ MAX_IDLE_CONNECTIONS = 256
 
 #: How many origins a pool remembers before it looks for those that nobody uses any more.
 _MANY_ORIGINS = 256
+
+#: Where the environment names proxies; see :mod:`.proxies`.
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 _pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
 
@@ -81,7 +85,8 @@ def check_routing(
     unix_socket: str | None = None,
     proxy_authentication: Any = None,
 ) -> dict[str, Any]:
-    """Return the options that say how connections find their way, as :class:`ConnectionPool` takes them.
+    """Return the options that say how connections find their way, as :class:`ConnectionPool` takes them; equal ones
+    for equal ways.
 
     :raises InvalidUrlError: a proxy can't be used.
     :raises ValueError: the path of the socket can't be used.
@@ -94,10 +99,42 @@ def check_routing(
         from socketpool.unix import unix_address
 
         unix_address(unix_socket)
+    given = proxy if proxy is None or isinstance(proxy, str) else tuple(sorted(proxy.items()))
     return {
-        "proxy": proxy, "trust_environment": trust_environment, "unix_socket": unix_socket,
+        "proxy": given, "trust_environment": trust_environment, "unix_socket": unix_socket,
         "proxy_authentication": proxy_authentication,
     }  # fmt: skip
+
+
+def _make_router(
+    http2: bool | None,
+    proxy: str | tuple[tuple[str, str], ...] | None,
+    trust_environment: bool,
+    unix_socket: str | None,
+    authentication: Any,
+) -> Router | None:
+    """Return what knows the way to each origin; ``None`` where all are reached directly."""
+    if unix_socket is not None:
+        from socketpool.unix import unix_address
+
+        from .routes import Router
+
+        return Router(None, unix_address(unix_socket), http2, None)
+    proxies = None
+    if proxy is not None:
+        if proxy:
+            from .proxies import Proxies
+
+            proxies = Proxies(proxy if isinstance(proxy, str) else dict(proxy))
+    elif trust_environment and any(name in os.environ for name in _PROXY_VARIABLES):
+        from .proxies import environment_proxies
+
+        proxies = environment_proxies(os.environ)
+    if proxies is None:
+        return None
+    from .routes import Router
+
+    return Router(proxies, None, http2, authentication)
 
 
 class ConnectionPool:
@@ -119,9 +156,9 @@ class ConnectionPool:
     """
 
     __slots__ = (
-        "__weakref__", "_closed", "_lock", "_longest_idle", "_origins", "_sweep_at", "_timer", "_tls_context",
-        "_tls_options", "_watcher", "http2", "keep_alive_expiry", "limits", "max_connections_per_origin",
-        "max_idle_connections", "places", "socket_manager", "watching",
+        "__weakref__", "_closed", "_lock", "_longest_idle", "_origins", "_proxy_tls_context", "_router", "_sweep_at",
+        "_timer", "_tls_context", "_tls_options", "_watcher", "http2", "keep_alive_expiry", "limits",
+        "max_connections_per_origin", "max_idle_connections", "places", "socket_manager", "watching",
     )  # fmt: skip
 
     def __init__(
@@ -134,7 +171,7 @@ class ConnectionPool:
         max_connections: int = 0,
         max_idle_connections: int = MAX_IDLE_CONNECTIONS,
         keep_alive_expiry: float = KEEP_ALIVE_EXPIRY,
-        proxy: str | Mapping[str, str] | None = None,
+        proxy: str | tuple[tuple[str, str], ...] | None = None,
         trust_environment: bool = True,
         unix_socket: str | None = None,
         proxy_authentication: Any = None,
@@ -151,6 +188,8 @@ class ConnectionPool:
         self.limits: Http1Limits | None = None
         self._tls_options = tls_options
         self._tls_context: TlsContext | None = None
+        self._proxy_tls_context: TlsContext | None = None
+        self._router = _make_router(http2, proxy, trust_environment, unix_socket, proxy_authentication)
         self._lock = threading.Lock()
         self._closed = False
         self._origins: dict[str, Origin] = {}
@@ -174,12 +213,27 @@ class ConnectionPool:
                 if origin is None:
                     if len(self._origins) >= self._sweep_at:
                         self._sweep()
-                    origin = self._origins[uri.origin] = Origin(self, uri)
+                    origin = self._origins[uri.origin] = self._new_origin(uri)
         return origin
+
+    def _new_origin(self, uri: TgoURI) -> Origin:
+        """Return the connections for an origin that is new here: its own, or those that it shares with others."""
+        route = None if self._router is None else self._router.route(uri)
+        if route is None or not route.key:
+            return Origin(self, uri, route)
+        origin = self._origins.get(route.key)
+        if origin is None:
+            origin = self._origins[route.key] = Origin(self, uri, route)
+        return origin
+
+    def _all_origins(self) -> list[Origin]:
+        """Return the connections of all origins; those that several share, once."""
+        return list(dict.fromkeys(list(self._origins.values())))
 
     def _sweep(self) -> None:
         """Drop the origins that nobody uses: who visits a million hosts shouldn't keep a million objects."""
-        self._origins = {key: origin for key, origin in self._origins.items() if not origin.retire()}
+        retired = {origin for origin in self._all_origins() if origin.retire()}
+        self._origins = {key: origin for key, origin in self._origins.items() if origin not in retired}
         self._sweep_at = max(_MANY_ORIGINS, 2 * len(self._origins))
 
     def run(self, exchange: Exchange) -> None:
@@ -235,6 +289,20 @@ class ConnectionPool:
                     context = self._tls_context = shared_context(ALPN_PROTOCOLS[self.http2], self._tls_options)
         return context
 
+    def proxy_tls_context(self) -> TlsContext:
+        """Return what the connections with https proxies share: as :meth:`tls_context`, with the same trust."""
+        from .routes import proxy_tls_options
+
+        with self._lock:
+            if self._closed:
+                raise ClientClosedError("the client is closed")
+            context = self._proxy_tls_context
+            if context is None:
+                from .tls_options import shared_context
+
+                context = self._proxy_tls_context = shared_context((b"http/1.1",), proxy_tls_options(self._tls_options))
+        return context
+
     # Idle connections
 
     def _pop_longest_idle(self, idle_since: float = FOREVER) -> HttpConnection | None:
@@ -257,7 +325,7 @@ class ConnectionPool:
                 if looked:
                     return None
                 looked = True
-                found = [(each.idle_since, each) for origin in list(self._origins.values()) for each in origin.idle()]
+                found = [(each.idle_since, each) for origin in self._all_origins() for each in origin.idle()]
                 oldest.extend(sorted(found, key=_since))
 
     def make_room(self) -> None:
@@ -283,7 +351,7 @@ class ConnectionPool:
         if self.places.used <= self.max_idle_connections:
             return
         with self.places.lock:
-            idle = sum(origin.count_idle() for origin in list(self._origins.values()))
+            idle = sum(origin.count_idle() for origin in self._all_origins())
         for _ in range(idle - self.max_idle_connections):
             connection = self._pop_longest_idle(idle_since)
             if connection is None:
@@ -292,12 +360,16 @@ class ConnectionPool:
 
     def close_idle(self) -> None:
         """Close all connections that nobody uses."""
-        for origin in list(self._origins.values()):
+        for origin in self._all_origins():
             origin.close_idle()
 
     def statistics(self) -> dict[str, tuple[int, int, int, int]]:
         """Return for each origin how many connections are open, idle and being opened, and how many requests wait."""
-        return {key: origin.statistics() for key, origin in list(self._origins.items())}
+        return {
+            key: origin.statistics()
+            for key, origin in list(self._origins.items())
+            if origin.route is None or origin.route.key in {"", key}
+        }
 
     def watch_idle(self) -> None:
         """A connection has become idle that no worker watches: have a look after it soon."""
@@ -335,7 +407,7 @@ class ConnectionPool:
         self.watching = False
         now = time.monotonic()
         again = 0.0
-        for origin in list(self._origins.values()):
+        for origin in self._all_origins():
             wait = origin.watch(worker, now, SETTLED, self.keep_alive_expiry)
             if wait:
                 again = min(again, wait) if again else wait
@@ -350,9 +422,9 @@ class ConnectionPool:
             if self._closed:
                 return
             self._closed = True
-            origins = list(self._origins.values())
+            origins = self._all_origins()
             self._origins = {}
-            self._tls_context = None  # others may share it
+            self._tls_context = self._proxy_tls_context = None  # others may share it
         for origin in origins:
             origin.close()
 

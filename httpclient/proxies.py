@@ -38,12 +38,14 @@ No Delphi origin.
 
 from __future__ import annotations
 
+from functools import partial
+
 from .errors import InvalidUrlError
 from .uri import TgoURI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
@@ -110,7 +112,7 @@ class Proxies:
 
     :param given: a proxy for everything, or proxies by scheme; see the module's text.
     :param sources: for messages: what each key of *given* is called.
-    :raises InvalidUrlError: a proxy can't be used.
+    :raises InvalidUrlError: a proxy that the program gives can't be used.
     """
 
     __slots__ = ("_by_key", "_exceptions")
@@ -118,19 +120,29 @@ class Proxies:
     def __init__(self, given: str | Mapping[str, str], sources: Mapping[str, str] | None = None) -> None:
         by_key = {"all": given} if isinstance(given, str) else dict(given)
         self._exceptions = Exceptions(by_key.pop("no", ""))
-        self._by_key: dict[str, Proxy | None] = {}
+        self._by_key: dict[str, Proxy | Callable[[], Proxy] | None] = {}
         for key, url in by_key.items():
             source = f"the proxy for {key!a}" if sources is None else sources[key]
-            proxy = Proxy(url, source if len(by_key) > 1 or sources else "the proxy") if url else None
+            proxy: Proxy | Callable[[], Proxy] | None = None
+            if url and sources is None:
+                proxy = Proxy(url, source if len(by_key) > 1 else "the proxy")
+            elif url:
+                # What the environment has wrong matters where it is used.
+                proxy = partial(Proxy, url, source)
             self._by_key[key.lower().removesuffix("://")] = proxy
 
     def choose(self, uri: TgoURI) -> Proxy | None:
-        """Return the proxy for a URL; ``None`` for none."""
+        """Return the proxy for a URL; ``None`` for none.
+
+        :raises InvalidUrlError: the environment names one that can't be used; the message names the variable.
+        """
         by_key = self._by_key
         for key in (f"{uri.scheme}://{uri.host}", uri.scheme, "all"):
             if key in by_key:
                 proxy = by_key[key]
-                return None if proxy is None or self._exceptions.match(uri.connect_host, uri.port) else proxy
+                if proxy is None or self._exceptions.match(uri.connect_host, uri.port):
+                    return None
+                return proxy if isinstance(proxy, Proxy) else proxy()
         return None
 
 
@@ -138,7 +150,6 @@ def environment_proxies(environment: Mapping[str, str]) -> Proxies | None:
     """Return the proxies that the environment names; ``None`` if it names none.
 
     :param environment: as ``os.environ``.
-    :raises InvalidUrlError: one of them can't be used; the message names the variable.
     """
     given: dict[str, str] = {}
     sources = {}

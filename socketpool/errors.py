@@ -11,7 +11,12 @@ class SocketPoolError(OSError):
 
 
 class NameLookupError(SocketPoolError):
-    """A host name could not be resolved to an address."""
+    """A host name could not be resolved to an address.
+
+    :ivar hostname: the name.
+    """
+
+    hostname = ""
 
 
 class ConnectionFailedError(SocketPoolError, ConnectionError):

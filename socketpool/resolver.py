@@ -147,6 +147,7 @@ class Lookup:
             return
         # An error of their own for each: whoever raises it adds its traceback.
         error = NameLookupError(f"cannot resolve the host name {self._host!r}: {self._problem}")
+        error.hostname = self._host
         error.__cause__ = self._cause
         listener([], error)
 

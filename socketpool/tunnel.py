@@ -9,7 +9,7 @@ No Delphi origin.
 
 from __future__ import annotations
 
-from errno import EAGAIN, EINTR
+from errno import EAGAIN, ECONNRESET, EINTR
 
 from linuxapi.syssocket import AF_INET, MSG_DONTWAIT, MSG_PEEK
 
@@ -117,7 +117,9 @@ def advance(stream: Stream, tunnel: Tunnel) -> bool:
             count: int = recv_now(stream.fd, block.pointer, block.size, MSG_PEEK | MSG_DONTWAIT)
             if count < 0:
                 code = get_errno()
-                if code not in (EAGAIN, EINTR):
+                if code == ECONNRESET:
+                    count = 0  # an end, too, and the tunnel knows whose it was
+                elif code not in (EAGAIN, EINTR):
                     raise connection_lost(code, "receiving")
         else:
             # What has been decrypted can't be put back. Byte by byte, then: there are few.

@@ -18,6 +18,7 @@ from tests.servers.apache import Apache
 from tests.servers.leaks import watch
 from tests.servers.nghttpd import Nghttpd
 from tests.servers.nginx import Nginx
+from tests.servers.proxies import Microsocks, Stunnel, Tinyproxy
 from tests.servers.redis import Redis
 from tests.servers.scripted import ScriptedServer
 from tests.servers.sockets import refused_port as _refused_port
@@ -81,6 +82,43 @@ def apache() -> Iterator[Apache]:
         Path(name).chmod(0o755)
         with Apache(Path(name)) as server:
             yield server
+
+
+@pytest.fixture(scope="session")
+def tinyproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tinyproxy]:
+    """An HTTP proxy."""
+    with Tinyproxy(tmp_path_factory.mktemp("tinyproxy")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tinyproxy_password(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tinyproxy]:
+    """An HTTP proxy that asks for user name and password."""
+    with Tinyproxy(tmp_path_factory.mktemp("tinyproxy-password"), password=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stunnel(
+    tmp_path_factory: pytest.TempPathFactory, certificates: Certificates, tinyproxy_password: Tinyproxy
+) -> Iterator[Stunnel]:
+    """An HTTPS proxy: TLS in front of the one that asks for user name and password."""
+    with Stunnel(tmp_path_factory.mktemp("stunnel"), certificates.server, tinyproxy_password.port) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def microsocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Microsocks]:
+    """A SOCKS 5 proxy."""
+    with Microsocks(tmp_path_factory.mktemp("microsocks")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def microsocks_password(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Microsocks]:
+    """A SOCKS 5 proxy that asks for user name and password."""
+    with Microsocks(tmp_path_factory.mktemp("microsocks-password"), password=True) as server:
+        yield server
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ SANS_IO = {
     "set_cookie",
     "http1_limits",
     *("challenges", "digest", "http_date"),
+    *("connect_tunnel", "proxies", "socks5"),
 }
 DOES_IO = {
     *("linuxapi", "openssl_api", "socketpool", "_socket", "_ssl", "_thread", "asyncio", "os", "queue", "select"),

@@ -67,6 +67,7 @@ _TLS = """
 _SITE = """
     server {{
         listen 127.0.0.1:{port} {listen};
+        listen unix:{unix} {listen};
         server_name localhost;{tls}
         {directives}
         include locations.conf;
@@ -234,6 +235,10 @@ class Nginx(ServerProcess):
         """Return the address of *path* on a site."""
         return f"{'https' if SITES[site].identity else 'http'}://{host}:{self.port(site)}{path}"
 
+    def unix_socket(self, site: str) -> Path:
+        """Return the path of the Unix domain socket of a site."""
+        return self.directory / f"{site}.socket"
+
     def access(self) -> list[str]:
         """Return the lines of the access log so far."""
         return (self.directory / "access.log").read_text().splitlines()
@@ -245,7 +250,8 @@ class Nginx(ServerProcess):
             identity = getattr(self._certificates, site.identity)
             tls = _TLS.format(certificate=identity.certificate, key=identity.key, ca=self._certificates.ca_file)
         listen = f"{'ssl' if site.identity else ''} {'http2' if site.http2 else ''}"
-        return _SITE.format(port=self.port(name), listen=listen, tls=tls, directives=site.directives)
+        unix = self.unix_socket(name)
+        return _SITE.format(port=self.port(name), unix=unix, listen=listen, tls=tls, directives=site.directives)
 
 
 def _module(nginx: str, name: str, package: str) -> Path:
