@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from .authentication import Authentication
     from .body import BodyInput
     from .duplex import DuplexStream
     from .manager import TgoHttpClientManager
@@ -90,7 +91,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     :param trust_environment: go by ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``.
     :param unix_socket: the path of a Unix domain socket through which every URL is reached; ``@name`` for an abstract
         one.
-    :param proxy_authentication: how to authenticate to proxies, instead of by user and password in their URLs.
+    :param proxy_authentication: how to authenticate to HTTP proxies, instead of by user and password in their URLs: a
+        pair (user name, password), or an :class:`Authentication`.
     :raises ValueError: no connection would be allowed, or a proxy or socket can't be used.
 
     Differs from Delphi: any number of requests at once, failures raise, certificates are verified.
@@ -138,7 +140,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         proxy: str | Mapping[str, str] | None = None,
         trust_environment: bool = True,
         unix_socket: str | None = None,
-        proxy_authentication: Any = None,
+        proxy_authentication: tuple[str, str] | Authentication | None = None,
     ) -> None:
         RequestSettings.__init__(self)
         ClientEvents.__init__(self)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from openssl_api import TlsContext
     from socketpool import TgoClientSocketManager, Timer, TSocketPoolWorker
 
+    from .authentication import Authentication
     from .connections import HttpConnection
     from .errors import HttpClientError
     from .exchange import Exchange
@@ -83,14 +84,19 @@ def check_routing(
     proxy: str | Mapping[str, str] | None = None,
     trust_environment: bool = True,
     unix_socket: str | None = None,
-    proxy_authentication: Any = None,
+    proxy_authentication: tuple[str, str] | Authentication | None = None,
 ) -> dict[str, Any]:
     """Return the options that say how connections find their way, as :class:`ConnectionPool` takes them; equal ones
     for equal ways.
 
     :raises InvalidUrlError: a proxy can't be used.
+    :raises InvalidRequestError: the credentials for it can't be sent.
     :raises ValueError: the path of the socket can't be used.
     """
+    if proxy_authentication is not None:
+        from .authentication import make_authentication
+
+        make_authentication(proxy_authentication)
     if proxy:
         from .proxies import Proxies
 
@@ -111,7 +117,7 @@ def _make_router(
     proxy: str | tuple[tuple[str, str], ...] | None,
     trust_environment: bool,
     unix_socket: str | None,
-    authentication: Any,
+    authentication: tuple[str, str] | Authentication | None,
 ) -> Router | None:
     """Return what knows the way to each origin; ``None`` where all are reached directly."""
     if unix_socket is not None:
@@ -174,7 +180,7 @@ class ConnectionPool:
         proxy: str | tuple[tuple[str, str], ...] | None = None,
         trust_environment: bool = True,
         unix_socket: str | None = None,
-        proxy_authentication: Any = None,
+        proxy_authentication: tuple[str, str] | Authentication | None = None,
     ) -> None:
         self.socket_manager = socket_manager
         self.http2 = http2

@@ -5,31 +5,33 @@ No Delphi origin.
 
 from __future__ import annotations
 
-from .prepare import basic_authorization
+from .authentication import AuthenticationRequest, parse_challenges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .authentication import Authentication
     from .head import ResponseHead
 
 
 class ProxyLogin:
     """What authenticates the requests to one proxy. May be used by any number of threads at once.
 
-    :param user_name: the user name.
-    :param password: the password, sent unasked as Basic.
+    :param authentication: knows how.
+    :param proxy: scheme, host and port of the proxy.
     """
 
-    __slots__ = ("_basic",)
+    __slots__ = ("_authentication", "_proxy")
 
-    def __init__(self, user_name: str, password: str) -> None:
-        self._basic = basic_authorization(user_name, password)
+    def __init__(self, authentication: Authentication, proxy: str) -> None:
+        self._authentication = authentication
+        self._proxy = proxy
 
     def authorize(self, method: str, target: str) -> str:
         """Return the value of Proxy-Authorization to send unasked; empty for none.
 
         :param target: the request target as the proxy gets it.
         """
-        return self._basic
+        return self._authentication.authorize(AuthenticationRequest(method, target, self._proxy, proxy=True))
 
     def respond(self, method: str, target: str, head: ResponseHead, sent: str) -> str:
         """Return the value to try next after a refusal (407); empty to give up.
@@ -37,4 +39,9 @@ class ProxyLogin:
         :param head: of the refusal.
         :param sent: the value that was refused.
         """
-        return ""
+        request = AuthenticationRequest(method, target, self._proxy, proxy=True)
+        challenges = parse_challenges(head.get_all(b"proxy-authenticate"))
+        return self._authentication.respond(request, challenges, sent) or ""
+
+    def __repr__(self) -> str:
+        return f"<ProxyLogin for {self._proxy}>"

@@ -18,10 +18,10 @@ from .settings import DEFAULT_USER_AGENT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from socketpool import Address, TgoSocketConnection
 
+    from .authentication import Authentication
     from .exchange import Exchange
     from .origin import Origin
     from .proxies import Proxies, Proxy
@@ -218,7 +218,7 @@ class Router:
         proxies: Proxies | None,
         unix_socket: Address | None,
         http2: bool | None,
-        authentication: Any,
+        authentication: tuple[str, str] | Authentication | None,
     ) -> None:
         self._proxies = proxies
         self._unix = None if unix_socket is None else UnixRoute(unix_socket)
@@ -243,8 +243,14 @@ class Router:
         return route
 
     def _login(self, proxy: Proxy) -> ProxyLogin | None:
-        if not proxy.user_name:
+        given = self._authentication
+        if given is None and proxy.user_name:
+            given = proxy.user_name, proxy.password
+        if given is None:
             return None
+        from .authentication import make_authentication
         from .proxy_login import ProxyLogin
 
-        return ProxyLogin(proxy.user_name, proxy.password)
+        authentication = make_authentication(given)
+        assert authentication is not None
+        return ProxyLogin(authentication, proxy.name)
