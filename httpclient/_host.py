@@ -31,8 +31,9 @@ _match_zone = re.compile(r"[A-Za-z0-9\-._~]++").fullmatch
 _MAX_LABEL = 63
 _MAX_NAME = 253
 
-#: IDNA 2003 makes other letters of these, IDNA 2008 doesn't (UTS #46 section 2.3).
-_DEVIATIONS = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
+#: IDNA 2003 makes other letters of the first five, IDNA 2008 doesn't (UTS #46 section 2.3); and it leaves the last six
+#: where they are, which can't be seen and are left out otherwise.
+_DEVIATIONS = frozenset("\u00df\u1e9e\u03c2\u200c\u200d\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 
 
 def utf8(text: str) -> bytes:
@@ -110,15 +111,28 @@ def _idna(name: str) -> str:
         try:
             import idna
         except ImportError:
-            from stringprep import in_table_a1
-
             advice = "It may be one by the rules of IDNA 2008, for which the package idna has to be installed"
-            if not _DEVIATIONS.isdisjoint(name) or any(map(in_table_a1, name)):
-                raise UnicodeError from None
-            return name.encode("idna").decode("ascii")
+            return _idna_2003(name)
         return idna.encode(name, uts46=True).decode("ascii")
     except (UnicodeError, IndexError):  # idna's own errors are of the first kind, too
         raise InvalidUrlError("the host is not an internationalised name", advice=advice) from None
+
+
+def _idna_2003(name: str) -> str:
+    """Return the ASCII form of a name that IDNA 2008 makes the same of.
+
+    :raises UnicodeError: there is none, or it may be another one.
+    """
+    from stringprep import in_table_a1
+    from unicodedata import normalize, ucd_3_2_0
+
+    if not _DEVIATIONS.isdisjoint(name) or normalize("NFKC", name) != ucd_3_2_0.normalize("NFKC", name):
+        raise UnicodeError
+    encoded = name.encode("idna")
+    # The codec turns letters into small ones that came later: those of Cherokee.
+    if any(map(in_table_a1, name)) or any(map(in_table_a1, encoded.decode("idna"))):
+        raise UnicodeError
+    return encoded.decode("ascii")
 
 
 def _ip_literal(host: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import copy
 import pickle
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from httpclient import uri as uri_module
 from httpclient.errors import InvalidUrlError
 from httpclient.uri import TgoURI, parse
+from tests.httpclient.packages import hide
 
 # RFC 3986 sections 5.4.1 and 5.4.2, complete.
 EXAMPLES = """
@@ -207,37 +206,6 @@ def test_what_people_paste(text: str, written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "ascii_host"),
-    [
-        ("bücher.example", "xn--bcher-kva.example"),
-        ("BÜCHER.example", "xn--bcher-kva.example"),
-        ("b%C3%BCcher.example", "xn--bcher-kva.example"),
-        ("日本。jp", "xn--wgv71a.jp"),
-    ],
-)
-@pytest.mark.parametrize("with_package", [True, False])
-def test_internationalised_names(
-    host: str, ascii_host: str, with_package: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if with_package:
-        pytest.importorskip("idna")
-    else:
-        hide_idna(monkeypatch)
-    assert TgoURI(f"http://{host}/").host == ascii_host
-
-
-def hide_idna(monkeypatch: pytest.MonkeyPatch) -> None:
-    real_import = builtins.__import__
-
-    def without(name: str, *arguments: Any, **options: Any) -> Any:
-        if name == "idna":
-            raise ImportError(name)
-        return real_import(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-
-
-@pytest.mark.parametrize(
     ("text", "host", "connect_host", "authority"),
     [
         ("http://[::1]/", "[::1]", "::1", "[::1]"),
@@ -303,7 +271,7 @@ def test_ipv6(text: str, host: str, connect_host: str, authority: str) -> None:
 @pytest.mark.parametrize("with_package", [True, False])
 def test_refused(text: str, why: str, with_package: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not with_package:
-        hide_idna(monkeypatch)
+        hide(monkeypatch, "idna")
     with pytest.raises(InvalidUrlError, match=why):
         TgoURI(text)
     with pytest.raises(ValueError, match=why):
