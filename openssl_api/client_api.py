@@ -109,6 +109,7 @@ SSL_do_handshake = bind(libssl, "SSL_do_handshake", c_int, [PSSL])
 #: As SSL_CTX_set_alpn_protos for one connection; returns 0 for success.
 SSL_set_alpn_protos = bind(libssl, "SSL_set_alpn_protos", c_int, [PSSL, c_char_p, c_uint], hold_gil=True)
 SSL_set0_wbio = bind(libssl, "SSL_set0_wbio", None, [PSSL, PBIO], hold_gil=True)
+SSL_free_buffers = bind(libssl, "SSL_free_buffers", c_int, [PSSL], since="1.1.1", hold_gil=True)
 SSL_has_pending = bind(libssl, "SSL_has_pending", c_int, [PSSL], hold_gil=True)
 #: "RH" between records, "RB" where the header of one has been read and not all of it is there.
 SSL_rstate_string = bind(libssl, "SSL_rstate_string", c_char_p, [PSSL], hold_gil=True)

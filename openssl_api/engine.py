@@ -62,6 +62,7 @@ from .client_api import (
     BIO_ctrl_pending,
     ERR_clear_error,
     SSL_do_handshake,
+    SSL_free_buffers,
     SSL_rstate_string,
     SSL_set0_wbio,
     SSL_set_alpn_protos,
@@ -295,6 +296,9 @@ class TlsEngine(Negotiated):
         if count > 0:
             if raised:
                 self._raise_stored()
+            # Each ticket has OpenSSL make the buffers of a handshake, one of which (16 KiB) would then stay until
+            # something is written again.
+            SSL_free_buffers(self._ssl)
             self._readable = self._ssl
         return count
 

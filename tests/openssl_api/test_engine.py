@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import ssl
@@ -27,7 +28,7 @@ from openssl_api._library import VERSION
 from openssl_api._negotiated import NONE
 from openssl_api._sessions import owners, raised
 from openssl_api.api import BIO_free, BIO_new_mem_buf, PEM_read_bio_X509, TPemPasswordCallback
-from openssl_api.client_api import BIO_ctrl_pending, ERR_clear_error, ERR_peek_error
+from openssl_api.client_api import BIO_ctrl_pending, ERR_clear_error, ERR_peek_error, SSL_free_buffers
 from tests.servers.scripted import ScriptedServer
 
 from .peers import Block, Client, Pair
@@ -803,10 +804,32 @@ class TestThreads:
         assert problems == []
 
 
+class _MallocInfo(ctypes.Structure):
+    """``struct mallinfo2`` of <malloc.h>."""
+
+    _fields_ = (("before", ctypes.c_size_t * 7), ("uordblks", ctypes.c_size_t), ("behind", ctypes.c_size_t * 2))
+
+
+def test_an_idle_connection_keeps_no_buffers(context: TlsContext, server_context: ServerContexts) -> None:
+    """Of the size of a record: tickets have OpenSSL make one, which it would keep."""
+    info = ctypes.CDLL(None).mallinfo2
+    info.restype = _MallocInfo
+    with Pair(server_context(), context).handshake() as pair:
+        pair.server.tls.write(b"an answer, behind two tickets")
+        pair.to_client()
+        assert pair.read() == b"an answer, behind two tickets"
+        assert pair.engine.version == "TLSv1.3"
+        before = info().uordblks
+        assert SSL_free_buffers(pair.engine._open_handle()) == 1
+        assert before - info().uordblks < 4096
+        # And it makes new ones when it needs them.
+        pair.engine.write(b"x" * 50_000)
+        pair.to_server()
+        assert pair.server.received() == b"x" * 50_000
+
+
 def test_stand_in_for_closed_handles_is_refused_by_ctypes() -> None:
     """All safety of closed engines rests on this: no null pointer ever reaches OpenSSL."""
-    import ctypes
-
     from openssl_api import engine
 
     for function in (engine._SSL_read, engine._SSL_write, engine._SSL_has_pending, engine._BIO_read, engine._BIO_write):
