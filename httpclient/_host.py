@@ -22,10 +22,9 @@ from .errors import InvalidUrlError
 
 find_control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _match_name = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=]*+").fullmatch
-# URL Standard section 3.5, "ends in a number": what programs take for an IPv4 address of some form.
-_match_number = re.compile(r"[0-9]++|0[xX][0-9A-Fa-f]*+").fullmatch
-_match_ipv4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}").fullmatch
-_match_zone = re.compile(r"[A-Za-z0-9\-._~]++").fullmatch
+
+#: The numbers that an IPv4 address is written with.
+_OCTETS = frozenset(map(str, range(256)))
 
 #: RFC 1034 section 3.1.
 _MAX_LABEL = 63
@@ -85,9 +84,12 @@ def canonical_host(host: str) -> str:
 
 
 def _checked_name(name: str) -> str:
-    """Return a name if a resolver can only read it in one way."""
-    if _match_number(name.removesuffix(".").rpartition(".")[2]):
-        if _match_ipv4(name):
+    """Return a name, in ASCII and lower case, if a resolver can only read it in one way."""
+    last = name.removesuffix(".").rpartition(".")[2]
+    # URL Standard section 3.5, "ends in a number": what programs take for an IPv4 address of some form.
+    if last.isdigit() or (last.startswith("0x") and not last[2:].strip("0123456789abcdef")):
+        numbers = name.split(".")
+        if len(numbers) == 4 and all(number in _OCTETS for number in numbers):
             return name
         raise InvalidUrlError(
             "the host looks like an IPv4 address but isn't four decimal numbers from 0 to 255 without leading zeros, "
@@ -150,6 +152,6 @@ def _ip_literal(host: str) -> str:
         return f"[{address}]"
     # "%25" is the percent sign; a bare one is what everybody types. A zone may begin with "25" only after "%25".
     zone = decoded(zone.removeprefix("25") if len(zone) > 2 else zone)
-    if not _match_zone(zone):
+    if not re.fullmatch(r"[A-Za-z0-9\-._~]+", zone):
         raise InvalidUrlError("the zone of the IPv6 address is not a name")
     return f"[{address}%25{zone}]"
