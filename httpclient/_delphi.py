@@ -158,6 +158,7 @@ NEW: dict[str, str] = {
     **_new("interim responses can be seen", "TgoHttpClient.on_informational"),
     **_new("any method, and one that came after the original", "TgoHttpClient.request TgoHttpClient.patch"),
     **_new("incremental, pulled by the caller", "TgoHttpClient.stream"),
+    **_new("what HTTP/2 connections have done", "TgoHttpClient.http2_statistics"),
     **_new("request and response as two streams at once, which HTTP/2 allows", "TgoHttpClient.open_stream"),
     **_new("trailer fields in a request, as HTTP/2 and chunks allow", "BodyWithTrailers"),
     **_new("the response object of the last request", "TgoHttpClient.last_response"),

@@ -15,6 +15,7 @@ from .decoding import MAX_DECODED_SIZE
 from .errors import ClientClosedError
 from .events import ClientEvents
 from .failures import aborted
+from .http2_options import PING_TIMEOUT, check_http2_options
 from .last_response import LastResponse
 from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limits, check_routing
 from .prepare import Preparer
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from .authentication import Authentication
     from .body import BodyInput
     from .duplex import DuplexStream
+    from .http2_statistics import Http2Statistics
+    from .http2_trace import Http2Trace
     from .manager import TgoHttpClientManager
     from .pending import PendingCall
     from .prepare import HeaderInput
@@ -93,6 +96,10 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         one.
     :param proxy_authentication: how to authenticate to HTTP proxies, instead of by user and password in their URLs: a
         pair (user name, password), or an :class:`Authentication`.
+    :param http2_ping_interval: seconds of silence on an HTTP/2 connection after which the server is asked whether it
+        is still there (PING), also while nothing is under way; 0 never to.
+    :param http2_ping_timeout: seconds for its answer, then the connection is given up.
+    :param http2_trace: called as ``http2_trace(peer, frame)`` with every HTTP/2 frame; see ``httpclient.http2_trace``.
     :raises ValueError: no connection would be allowed, or a proxy or socket can't be used.
 
     Differs from Delphi: any number of requests at once, failures raise, certificates are verified.
@@ -141,6 +148,9 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         trust_environment: bool = True,
         unix_socket: str | None = None,
         proxy_authentication: tuple[str, str] | Authentication | None = None,
+        http2_ping_interval: float = 0.0,
+        http2_ping_timeout: float = PING_TIMEOUT,
+        http2_trace: Http2Trace | None = None,
     ) -> None:
         RequestSettings.__init__(self)
         ClientEvents.__init__(self)
@@ -172,6 +182,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             proxy=proxy, trust_environment=trust_environment, unix_socket=unix_socket,
             proxy_authentication=proxy_authentication,
         )  # fmt: skip
+        self._routing["http2_options"] = check_http2_options(http2_ping_interval, http2_ping_timeout, http2_trace)
         self._manager = manager
         self._pool: ConnectionPool | None = None
         self._preparer = Preparer()
@@ -391,6 +402,12 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         from .statistics import pool_statistics
 
         return pool_statistics(self._pool)
+
+    def http2_statistics(self) -> list[Http2Statistics]:
+        """Return what each open HTTP/2 connection has done so far: streams, frames, bytes, round trip time."""
+        from .http2_statistics import pool_http2_statistics
+
+        return pool_http2_statistics(self._pool)
 
     def close_idle_connections(self) -> None:
         """Close the connections that no request uses; the next request opens another. From any thread."""

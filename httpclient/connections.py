@@ -299,6 +299,11 @@ class OriginConnections:
             idle.append(self._http2)
         return idle
 
+    def http2_connections(self) -> list[Http2Connection]:
+        """Return the HTTP/2 connections that are open."""
+        with self._lock:
+            return [each for each in self._connections if not isinstance(each, Http1Connection)]
+
     def count_idle(self) -> int:
         """Return how many connections nobody uses. With the lock held."""
         http2 = self._http2

@@ -15,38 +15,33 @@ and GOAWAY are errors; windows are wide, and given back as data is taken.
 
 from __future__ import annotations
 
-from ctypes import addressof, byref, c_char, c_void_p, string_at
+from copy import copy
+from ctypes import addressof, byref, c_char
 
 from nghttp2_api.constants import (
     NGHTTP2_CANCEL,
     NGHTTP2_FLAG_NONE,
-    NGHTTP2_GOAWAY,
     NGHTTP2_NO_ERROR,
     NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES,
 )
 from nghttp2_api.nghttp2 import nghttp2_session_del, nghttp2_submit_priority_update
 
 from . import http2_errors as explain
-from .errors import BodyError, HttpClientError, RequestAbortedError
+from .errors import HttpClientError, RequestAbortedError
 from .http1_request import check_field_value, encode_field_value
 from .http2_callbacks import SessionCallbacks
 from .http2_native import (
-    CallbackGuard,
     check,
     get_remote_settings,
     make_session,
     mem_recv,
-    mem_send,
-    resume_data,
-    submit_ping,
     submit_request,
-    submit_trailer,
     terminate_session,
     want_read,
-    want_write,
 )
-from .http2_request import HeaderTemplate, TemplateCache, field_array, wire_fields
-from .http2_streams import Http2Streams, Stream
+from .http2_output import Http2Output
+from .http2_request import HeaderTemplate, TemplateCache
+from .http2_streams import Stream
 from .http2_upload import Uploads
 
 TYPE_CHECKING = False
@@ -54,18 +49,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .http2_streams import Sink
-    from .http2_upload import BodySource, Upload
+    from .http2_trace import Http2Frame
+    from .http2_upload import BodySource
 
-#: data_to_send() stops when it has more than so many bytes. malloc gives much larger blocks back to the system each
-#: time, which makes an upload three times as expensive.
-SEND_SIZE = 64 * 1024
-#: Frames are read through a view of this size; longer ones in another way.
-_FRAME_VIEW = 32 * 1024
-#: Only frames of a body are larger than this, and only they are looked at for SEND_SIZE.
-_LARGE_FRAME = 1024
-
-
-class Http2Session(Http2Streams):
+class Http2Session(Http2Output):
     """One HTTP/2 connection, seen from the client.
 
     Used by one thread at a time, which may change.
@@ -84,6 +71,7 @@ class Http2Session(Http2Streams):
     :param max_informational: how many interim responses (1xx) a request may get.
     :param max_useless_frames: how many frames that serve no response the server may send at once; a tenth of it per
         second in the long run.
+    :param trace: is told of every frame, in either direction.
 
     :ivar max_concurrent_streams: how many requests the server allows at once.
     :ivar accepts_streams: requests can be submitted; false for good after GOAWAY, or when anything has ended the
@@ -91,18 +79,12 @@ class Http2Session(Http2Streams):
     :ivar goaway_received: the server finishes what it has begun and takes no more.
     :ivar last_stream_id: the last stream that such a server processes.
     :ivar pings_answered: how many :meth:`ping` the server has answered.
+    :ivar round_trip_time: seconds that the last of them took; ``None`` before the first.
+    :ivar settings_received: the server's SETTINGS have arrived.
+    :ivar settings_acknowledged: the server has acknowledged ours.
     """
 
-    __slots__ = (
-        "_frame_address",
-        "_frame_view",
-        "_guard",
-        "_held",
-        "_place",
-        "_place_reference",
-        "_template",
-        "_templates",
-    )
+    __slots__ = ("_template", "_templates")
 
     def __init__(
         self,
@@ -114,6 +96,7 @@ class Http2Session(Http2Streams):
         max_concurrent_streams: int = 100,
         max_informational: int = 32,
         max_useless_frames: int = 1000,
+        trace: Callable[[Http2Frame], object] | None = None,
     ) -> None:
         callbacks = SessionCallbacks(max_header_count)
         try:
@@ -129,6 +112,7 @@ class Http2Session(Http2Streams):
         super().__init__(
             callbacks,
             pointer,
+            trace,
             max_header_list_size=max_header_list_size,
             max_header_count=max_header_count,
             stream_window=stream_window,
@@ -137,16 +121,8 @@ class Http2Session(Http2Streams):
             max_informational=max_informational,
             max_useless_frames=max_useless_frames,
         )
-        self._guard = CallbackGuard(callbacks.failures)
         self._template: HeaderTemplate | None = None
         self._templates = TemplateCache()
-        # Where the library says where its next frame is; and a view of that place, which is nearly always the same.
-        self._place = c_void_p()
-        self._place_reference = byref(self._place)
-        self._frame_address = 0
-        self._frame_view = memoryview(b"")
-        #: Frames that were taken out of the library before anybody asked for them.
-        self._held = b""
 
     # Requests
 
@@ -210,6 +186,7 @@ class Http2Session(Http2Streams):
             self.accepts_streams = False
             raise explain.not_sent(explain.library_text(stream_id))
         self._streams[stream_id] = Stream(sink)
+        self.streams_opened += 1
         return stream_id
 
     def resume(self, stream_id: int) -> None:
@@ -281,6 +258,9 @@ class Http2Session(Http2Streams):
         if start < 0 or end > len(buffer):
             raise ValueError(f"bytes {start} to {end} of a buffer of {len(buffer)}")
         callbacks = self._callbacks
+        self.bytes_received += end - start
+        if self._trace_received is not None:
+            self._trace_received.feed(memoryview(buffer)[start:end])
         try:
             # Holding on to the buffer's memory keeps it from moving.
             held = c_char.from_buffer(buffer, start)
@@ -302,43 +282,6 @@ class Http2Session(Http2Streams):
         if self._pending_error is not None:
             self._settle()
 
-    def data_to_send(self) -> bytes:
-        """Return what is to be sent now, ``b""`` if there is nothing.
-
-        A large upload comes in pieces of little more than :data:`SEND_SIZE`: call it again when they have been sent.
-
-        Delphi: Grijjy.Http.TgoHttpClient.nghttp2_Send (private there)
-        """
-        pointer = self._pointer
-        if pointer is None:
-            return b""
-        uploads = self._uploads
-        # Nothing, most often: after each read somebody asks.
-        if (
-            not want_write(pointer)
-            and not self._held
-            and (uploads is None or not uploads.busy)
-            and not self._callbacks.events
-            and self._pending_error is None
-        ):
-            return b""
-        out = bytearray(self._held)
-        self._held = b""
-        try:
-            if uploads is not None and uploads.busy:
-                self._collect_with_uploads(pointer, uploads, out)
-            else:
-                self._collect(pointer, out)
-            if self._callbacks.events and not self._dispatching:
-                self._dispatch(memoryview(b""), 0)
-        except BaseException as error:
-            # What was taken out of the library is lost.
-            self._interrupted(error)
-            raise
-        if self._pending_error is not None and not self._dispatching:
-            self._settle()
-        return bytes(out)
-
     @property
     def open_streams(self) -> int:
         """How many requests aren't over."""
@@ -350,26 +293,11 @@ class Http2Session(Http2Streams):
         return self._pointer is not None and not self._over and want_read(self._pointer) != 0
 
     @property
-    def want_write(self) -> bool:
-        """:meth:`data_to_send` has something to give, or a body to read."""
-        pointer = self._pointer
-        if pointer is None:
-            return False
-        uploads = self._uploads
-        return bool(self._held) or want_write(pointer) != 0 or (uploads is not None and uploads.waiting)
-
-    @property
     def finished(self) -> bool:
         """There is nothing more to receive or to send: the connection can be closed."""
         return not self.want_read and not self.want_write
 
     # The connection
-
-    def ping(self) -> None:
-        """Queue a PING (RFC 9113 section 6.7); :attr:`pings_answered` counts the answers."""
-        if self._pointer is not None and not self._over:
-            check(submit_ping(self._pointer, NGHTTP2_FLAG_NONE, None), "queueing PING")
-            self._pings_sent += 1
 
     def terminate(self, error_code: int = NGHTTP2_NO_ERROR) -> None:
         """Queue GOAWAY, and give up what is under way.
@@ -379,6 +307,15 @@ class Http2Session(Http2Streams):
         if self._pointer is not None and not self._over:
             terminate_session(self._pointer, error_code)
         self._end(lambda _: RequestAbortedError("the connection was closed from this side"))
+        self._settle()
+
+    def give_up(self, error: HttpClientError, error_code: int) -> None:
+        """Queue GOAWAY for a server that doesn't do what it has to, and fail what is under way.
+
+        :param error: why; each request gets its own copy.
+        :param error_code: RFC 9113 section 7.
+        """
+        self._fail_connection(lambda: copy(error), error_code)
         self._settle()
 
     def connection_lost(self, error: HttpClientError) -> None:
@@ -424,77 +361,3 @@ class Http2Session(Http2Streams):
         if pointer is not None:
             self._pointer = None
             nghttp2_session_del(pointer)
-
-    # Frames out of the library
-
-    def _collect(self, pointer: c_void_p, out: bytearray) -> None:
-        """Take out the frames that can be sent, and append them to *out*."""
-        place, reference, view, view_address = self._place, self._place_reference, self._frame_view, self._frame_address
-        last = 0
-        size = mem_send(pointer, reference)
-        while size > 0:
-            address = place.value
-            if size <= _FRAME_VIEW:
-                if address != view_address:
-                    view_address = self._frame_address = address or 0
-                    # Nobody looks at what is behind the frame.
-                    view = self._frame_view = memoryview((c_char * _FRAME_VIEW).from_address(view_address)).cast("B")
-                out += view[:size]
-            else:
-                out += string_at(address or 0, size)
-            if size > _LARGE_FRAME and len(out) > SEND_SIZE:
-                return
-            last = size
-            size = mem_send(pointer, reference)
-        if size < 0:
-            self._library_failed(size)
-        elif last and out[3 - last] == NGHTTP2_GOAWAY:
-            # The library sends GOAWAY only to end the connection, and nothing after it.
-            self._goaway_sent(bytes(out[-last:]))
-
-    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, out: bytearray) -> None:
-        """Take out frames, and read on in the bodies that they have room for."""
-        failures = self._callbacks.failures
-        self._feed(pointer, uploads)
-        while True:
-            self._guard.call(self._collect, pointer, out)
-            if failures:
-                raise failures.pop()
-            if self._over or len(out) > SEND_SIZE or not self._feed(pointer, uploads):
-                return
-
-    def _feed(self, pointer: c_void_p, uploads: Uploads) -> bool:
-        """Read on in the bodies whose last piece is sent, and end those that are at their end.
-
-        :return: the library has more to send now.
-        """
-        fed = False
-        for upload in uploads.take_hungry():
-            try:
-                if upload.refill():
-                    fed = True
-                    if upload.deferred:
-                        upload.deferred = False
-                        resume_data(pointer, upload.stream_id)
-            except BaseException as error:
-                self._body_failed(upload, error)
-        for upload in uploads.take_ended():
-            try:
-                fields = field_array(wire_fields(upload.trailers))
-                submit_trailer(pointer, upload.stream_id, fields, len(fields))
-                fed = True
-            except BaseException as error:
-                self._body_failed(upload, error)
-        return fed
-
-    def _body_failed(self, upload: Upload, error: BaseException) -> None:
-        """End the stream of a request whose body could not be read."""
-        failure: HttpClientError
-        if isinstance(error, HttpClientError):
-            failure = error
-        else:
-            failure = BodyError(f"reading the request body raised {error!r}")
-            failure.__cause__ = error
-        self._fail_stream(upload.stream_id, failure)
-        if not isinstance(error, Exception):
-            self._pending_error = error

@@ -15,7 +15,8 @@ from nghttp2_api.constants import NGHTTP2_CANCEL
 
 from .errors import DeadlineError, HttpClientError, RemoteClosedError
 from .failures import aborted, transfer_failure
-from .http2_driver import WORKER, Http2Driver, silent
+from .http2_driver import Http2Driver, silent
+from .http2_link import WORKER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from .duplex import DuplexExchange
     from .exchange import Exchange, StreamExchange
-    from .http2_driver import Party
+    from .http2_link import Party
+    from .http2_statistics import Http2Statistics
     from .origin import Origin
 
 #: How many bytes a reader takes before the session is told: an eighth of a stream's window.
@@ -48,6 +50,7 @@ class Http2Connection(Http2Driver):
         super().__init__(origin, connection)
         if connection.attached:
             self._listen()
+        self.watch_health()
 
     @property
     def accepts_streams(self) -> bool:
@@ -196,7 +199,7 @@ class Http2Connection(Http2Driver):
             idle = not self._exchanges and self._driver is None
         self._tell(ready, None)
         if idle:
-            self.origin.pool.watch_idle()
+            self.origin.became_idle()
 
     def update_priority(self, exchange: Exchange, priority: str) -> bool:
         """Send PRIORITY_UPDATE for a stream (RFC 9218). ``False`` if the peer wouldn't look at it."""
@@ -295,6 +298,9 @@ class Http2Connection(Http2Driver):
 
     def _on_buffer(self, block: MemoryBlock, count: int) -> None:
         with self._lock:
+            health = self._health
+            if health is not None:
+                health.heard = time.monotonic()
             try:
                 self._session.receive(block.data, 0, count)
                 self._send_pending()
@@ -417,6 +423,15 @@ class Http2Connection(Http2Driver):
         if busy and attached:
             return 0.0
         return expiry - age if attached else settled - age
+
+    def statistics(self) -> Http2Statistics:
+        """Return what the connection has done so far."""
+        from .http2_statistics import session_statistics
+
+        with self._lock:
+            origin = self.origin
+            scheme = "https" if origin.tls else "http"
+            return session_statistics(self._session, f"{scheme}://{origin.host}:{origin.port}", self.peer)
 
     @property
     def is_idle(self) -> bool:

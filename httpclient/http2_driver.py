@@ -6,45 +6,30 @@ nobody. Who isn't the driver sends its request, and sleeps until it is woken wit
 
 What waits is a *party*: an exchange, or one direction of it (:mod:`.duplex`).
 
-One lock guards the session, the stream and the roles. It is never held while waiting for the peer, nor while code of
-the user runs. A worker that calls us holds the connection's event lock, so that one is never waited for with ours held.
-
 No Delphi origin: the original used one session for one stream at a time, from two threads without a lock.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from copy import copy
 
-from linuxapi import EPOLLOUT
 from linuxapi.syssocket import POLLIN, POLLOUT
 from socketpool.stream import Stream, read_blocks
 
 from .errors import DeadlineError, HttpClientError, ReceiveTimeoutError, RemoteClosedError
 from .failures import aborted
-from .http2 import SEND_SIZE, Http2Session
-from .tls import describe_tls
+from .http2_link import WORKER, Http2Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
-
-    from socketpool import MemoryBlock, TgoSocketConnection, Timer, TSocketPoolWorker
+    from socketpool import TSocketPoolWorker
 
     from .exchange import Exchange
-    from .origin import Origin
-
-    #: An exchange, or what has the same attributes for this purpose.
-    Party: TypeAlias = Any
-
-#: Stands for the worker in the role of the driver.
-WORKER = "worker"
+    from .http2_link import Party
 
 
-class Http2Driver:
+class Http2Driver(Http2Link):
     """A connected socket, the HTTP/2 session on it, and the roles around them.
 
     Not used alone: :class:`httpclient.http2_connection.Http2Connection` completes it.
@@ -53,37 +38,7 @@ class Http2Driver:
     :param connection: connected, detached or attached.
     """
 
-    __slots__ = (
-        "_driver", "_ended", "_exchanges", "_flush_asked", "_lock", "_news", "_pushing", "_session", "_timer",
-        "_waiters", "closing", "connection", "idle_since", "origin", "peer", "tls_description", "uses",
-    )  # fmt: skip
-
-    def __init__(self, origin: Origin, connection: TgoSocketConnection) -> None:
-        stream = connection.stream
-        assert stream is not None
-        self.origin = origin
-        self.connection = connection
-        self.peer = stream.address.text
-        #: TLS version, cipher and ALPN protocol, for those who want to see them.
-        self.tls_description = describe_tls(stream)
-        self.uses = 0
-        self.idle_since = time.monotonic()
-        self.closing: HttpClientError | None = None
-        self._lock = threading.Lock()
-        self._session = Http2Session()
-        #: Who reads: ``None``, the worker, or the party of the thread that does.
-        self._driver: object = WORKER if connection.attached else None
-        #: The exchanges under way, by stream.
-        self._exchanges: dict[int, Exchange] = {}
-        #: Parties of threads that sleep.
-        self._waiters: list[Party] = []
-        #: Parties that something has happened to, to be told with the lock released.
-        self._news: list[Party] = []
-        self._ended = False
-        self._flush_asked = False
-        #: Where the worker watches for the peer to take more: the worker, the registration, and its descriptor.
-        self._pushing: tuple[TSocketPoolWorker, int, int] | None = None
-        self._timer: Timer | None = None
+    __slots__ = ()
 
     # Taking the role
 
@@ -185,15 +140,6 @@ class Http2Driver:
             raise silent(request.recv_timeout)
         return left
 
-    @staticmethod
-    def _wake(party: Party) -> None:
-        waiter = party.waiter
-        if waiter is not None and waiter.locked():
-            try:
-                waiter.release()
-            except RuntimeError:
-                pass  # woken by somebody else in the same moment
-
     # Driving
 
     def _drive(self, party: Party) -> bool:
@@ -231,103 +177,6 @@ class Http2Driver:
                     return False
         finally:
             read_blocks.release_mem(block)
-
-    def _read(self, block: MemoryBlock) -> None:
-        """Read and act on what has arrived, and send what is to be said to it. An error ends the connection. With the
-        lock held.
-        """
-        try:
-            stream = self.connection.stream
-            if stream is None:
-                raise RemoteClosedError("the HTTP/2 connection was closed")
-            if stream.backlog_size:
-                stream.flush()
-            session = self._session
-            count = stream.receive_now(block)
-            while count > 0:
-                session.receive(block.data, 0, count)
-                if count < block.size and not stream.has_buffered_input:
-                    break
-                count = stream.receive_now(block)
-            if session.want_write:
-                self._send_pending()
-            if count == 0:
-                raise self.closing or RemoteClosedError("the server closed the HTTP/2 connection")
-        except (OSError, HttpClientError) as error:
-            self._lost(error)
-        except BaseException:
-            self._lost(aborted("reading was interrupted"))  # half way, so nothing can go on
-            raise
-
-    def _send_pending(self) -> None:
-        """Send what the session has to say, as far as the kernel takes it. With the lock held."""
-        connection = self.connection
-        stream = connection.stream
-        while stream is not None and not stream.backlog_size:
-            data = self._session.data_to_send()
-            if not data:
-                return
-            # While a worker reads, it uses the stream too, under the lock of the connection.
-            if connection.attached:
-                connection.send(data)
-            else:
-                stream.send(data)
-            if len(data) < SEND_SIZE:
-                return  # that was all
-
-    def _send_aside(self) -> None:
-        """Like :meth:`_send_pending`, for who isn't the driver: what the peer doesn't take at once is seen to, and an
-        error ends the connection. With the lock held.
-        """
-        if self._ended:
-            return
-        try:
-            self._send_pending()
-            stream = self.connection.stream
-            if stream is not None and stream.backlog_size:
-                if self._driver is None:
-                    self._attach(None)
-                elif self._driver is not WORKER:
-                    self._push(stream)
-        except (OSError, HttpClientError) as error:
-            self._lost(error)
-
-    def _push(self, stream: Stream) -> None:
-        """Have the worker wait until the peer takes more: the driver may be waiting for input only. With the lock
-        held.
-        """
-        if self._pushing is not None:
-            return
-        worker = self.connection.worker or self.origin.pool.socket_manager.choose_worker()
-        # A descriptor of its own: the driver may close the other one.
-        descriptor = os.dup(stream.fd)
-        try:
-            self._pushing = worker, worker.register(descriptor, EPOLLOUT, self._writable), descriptor
-        except (OSError, RuntimeError):
-            os.close(descriptor)  # without a worker, the driver sends it when it next hears something
-
-    def _writable(self, flags: int, token: int) -> None:
-        """The peer takes more. In the worker."""
-        with self._lock:
-            self._stop_pushing()
-            stream = self.connection.stream
-            if not self._ended and stream is not None and not self.connection.attached:  # or it flushes by itself
-                try:
-                    stream.flush()
-                except OSError as error:
-                    self._lost(error)
-                self._send_aside()
-                if stream.backlog_size and not self._ended and self._driver is not WORKER:
-                    self._push(stream)
-            ready = self._collect()
-        self._tell(ready, None)
-
-    def _stop_pushing(self) -> None:
-        pushing, self._pushing = self._pushing, None
-        if pushing is not None:
-            worker, token, descriptor = pushing
-            worker.unregister(token, descriptor)
-            os.close(descriptor)
 
     # Telling
 
@@ -394,9 +243,6 @@ class Http2Driver:
                 self._located(exchange.error, exchange)
             on_done(exchange)
 
-    def _located(self, error: HttpClientError, exchange: Exchange) -> HttpClientError:
-        return error.locate(url=exchange.request.uri.to_string(), peer=self.peer)
-
     # Passing the role on
 
     def _hand_over(self, party: Party) -> None:
@@ -445,46 +291,6 @@ class Http2Driver:
 
     def _watch_timeouts(self, worker: TSocketPoolWorker) -> None:
         raise NotImplementedError
-
-    # The end
-
-    def _retire(self) -> None:
-        """End a connection that takes no more requests, once nothing is left on it. With the lock held."""
-        if not self._exchanges and not self._ended and not self._session.accepts_streams:
-            self._session.terminate()
-            self._lost(aborted("the HTTP/2 connection takes no more requests"))
-
-    def _lost(self, error: BaseException) -> None:
-        """The connection is over: every exchange on it ends. With the lock held."""
-        if self._ended:
-            return
-        self._ended = True
-        stream = self.connection.stream
-        if stream is not None and isinstance(error, HttpClientError):
-            try:
-                self._send_pending()  # GOAWAY tells the peer what it did wrong
-            except (OSError, HttpClientError):
-                pass
-        self._stop_pushing()
-        if isinstance(error, HttpClientError):
-            reason = error
-        else:
-            reason = RemoteClosedError(str(getattr(error, "strerror", None) or error))
-            reason.__cause__ = error
-        self._session.connection_lost(reason)
-        for exchange in self._exchanges.values():
-            if exchange.error is reason:
-                exchange.error = copy(reason)  # each its own: where it happened will be added
-        self._session.close()
-        for party in self._waiters:
-            self._wake(party)
-        if stream is not None:
-            if self._driver is None and not self.connection.attached:
-                self.connection.abort()  # nobody is reading who would meet the end
-            else:
-                stream.shutdown()
-        self.origin.forget(self)  # type: ignore[arg-type]  # the subclass
-
 
 def silent(seconds: float) -> ReceiveTimeoutError:
     """Return the error of a request whose server has said nothing for too long."""

@@ -6,6 +6,8 @@ counted against the windows (section 5.2), and ends in one of many ways (section
 
 from __future__ import annotations
 
+from time import monotonic
+
 from nghttp2_api.constants import (
     NGHTTP2_CANCEL,
     NGHTTP2_ENHANCE_YOUR_CALM,
@@ -41,10 +43,12 @@ from .http2_callbacks import (
 )
 from .http2_limits import FrameAllowance, header_list_exceeds
 from .http2_native import (
+    check,
     consume_connection,
     consume_stream,
     find_stream,
     get_remote_settings,
+    submit_ping,
     submit_rst_stream,
     terminate_session,
 )
@@ -107,6 +111,7 @@ class Http2Streams:
         "_objections",
         "_over",
         "_pending_error",
+        "_ping_sent_at",
         "_pings_sent",
         "_pointer",
         "_settings_waiters",
@@ -115,12 +120,18 @@ class Http2Streams:
         "_uploads",
         "_useful_bytes",
         "accepts_streams",
+        "bytes_received",
+        "bytes_sent",
         "goaway_received",
         "last_stream_id",
         "max_concurrent_streams",
         "pings_answered",
+        "resets_received",
+        "resets_sent",
+        "round_trip_time",
         "settings_acknowledged",
         "settings_received",
+        "streams_opened",
     )
 
     def __init__(
@@ -167,6 +178,13 @@ class Http2Streams:
         self.max_concurrent_streams = max_concurrent_streams
         self.pings_answered = 0
         self._pings_sent = 0
+        self._ping_sent_at = 0.0
+        self.round_trip_time: float | None = None
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.streams_opened = 0
+        self.resets_sent = 0
+        self.resets_received = 0
         self.settings_received = False
         self.settings_acknowledged = False
         #: To be called when the peer's SETTINGS arrive.
@@ -276,6 +294,7 @@ class Http2Streams:
     def _on_other(self, kind: int, stream_id: int, a: Any, b: Any) -> None:
         """Act on what doesn't happen in a response that goes well."""
         if kind == EVENT_RESET:
+            self.resets_received += 1
             if stream_id in self._streams:
                 self._fail_stream(stream_id, explain.reset_by_peer(a), reset=False)
             elif not self._abort_upload(stream_id, explain.request_unwanted(a)):
@@ -325,6 +344,7 @@ class Http2Streams:
             self.settings_acknowledged = True
         elif a == NGHTTP2_PING and b & NGHTTP2_FLAG_ACK and self._pings_sent > self.pings_answered:
             self.pings_answered += 1
+            self.round_trip_time = monotonic() - self._ping_sent_at
         else:
             self._count_useless(explain.frame_name(a))
 
@@ -338,6 +358,13 @@ class Http2Streams:
         for stream_id in sorted(self._streams):
             if stream_id > last_stream_id:
                 self._fail_stream(stream_id, explain.going_away(code, text, sent=True), reset=False)
+
+    def ping(self) -> None:
+        """Queue a PING (RFC 9113 section 6.7); :attr:`pings_answered` counts the answers."""
+        if self._pointer is not None and not self._over:
+            check(submit_ping(self._pointer, NGHTTP2_FLAG_NONE, None), "queueing PING")
+            self._pings_sent += 1
+            self._ping_sent_at = monotonic()
 
     # Windows
 
@@ -355,6 +382,7 @@ class Http2Streams:
             self._uploads.remove(stream_id)
         if self._pointer is not None and not self._over:
             submit_rst_stream(self._pointer, NGHTTP2_FLAG_NONE, stream_id, code)
+            self.resets_sent += 1
 
     def _fail_stream(self, stream_id: int, error: HttpClientError, *, reset: bool = True) -> None:
         """End a stream with an error, if it isn't over.

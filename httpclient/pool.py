@@ -157,14 +157,17 @@ class ConnectionPool:
     :param trust_environment: whether that is asked.
     :param unix_socket: the path of a Unix domain socket through which everything is reached.
     :param proxy_authentication: how to authenticate to proxies, instead of by user and password in their URLs.
+    :param http2_options: ``ping_interval``, ``ping_timeout`` and ``settings_timeout``, in seconds, and ``trace``; see
+        :mod:`.http2_options` and :mod:`.http2_trace`.
 
     :ivar watching: a look after connections that have become idle is due.
     """
 
     __slots__ = (
         "__weakref__", "_closed", "_lock", "_longest_idle", "_origins", "_proxy_tls_context", "_router", "_sweep_at",
-        "_timer", "_tls_context", "_tls_options", "_watcher", "http2", "keep_alive_expiry", "limits",
-        "max_connections_per_origin", "max_idle_connections", "places", "socket_manager", "watching",
+        "_timer", "_tls_context", "_tls_options", "_watcher", "http2", "http2_options",
+        "keep_alive_expiry", "limits", "max_connections_per_origin", "max_idle_connections", "places",
+        "socket_manager", "watching",
     )  # fmt: skip
 
     def __init__(
@@ -181,7 +184,9 @@ class ConnectionPool:
         trust_environment: bool = True,
         unix_socket: str | None = None,
         proxy_authentication: tuple[str, str] | Authentication | None = None,
+        http2_options: dict[str, Any] | None = None,
     ) -> None:
+        self.http2_options = http2_options or {}
         self.socket_manager = socket_manager
         self.http2 = http2
         self.max_connections_per_origin = max_connections_per_origin
@@ -368,6 +373,10 @@ class ConnectionPool:
         """Close all connections that nobody uses."""
         for origin in self._all_origins():
             origin.close_idle()
+
+    def http2_connections(self) -> list[Http2Connection]:
+        """Return the HTTP/2 connections that are open."""
+        return [each for origin in self._all_origins() for each in origin.http2_connections()]
 
     def statistics(self) -> dict[str, tuple[int, int, int, int]]:
         """Return for each origin how many connections are open, idle and being opened, and how many requests wait."""

@@ -116,6 +116,17 @@ def install(output: TextIO | None = None) -> Callable[[], None]:
         setattr(target_class, name, _wrapper(original, package, routine, describe, line))
         undo.append(functools.partial(setattr, target_class, name, original))
 
+    def frame(peer: str, frame: object) -> None:
+        line("httpclient", "TgoHttpClient.nghttp2_Send, nghttp2_Recv", f"HTTP/2 frame {frame} ({peer})")
+
+    try:
+        from .http2_trace import set_default_trace
+    except ImportError:
+        pass  # no nghttp2
+    else:
+        set_default_trace(frame)
+        undo.append(lambda: set_default_trace(None))
+
     def stop() -> None:
         for restore in undo:
             restore()

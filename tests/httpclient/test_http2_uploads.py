@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from httpclient.errors import BodyError, InvalidRequestError
-from httpclient.http2 import SEND_SIZE, Http2Session
+from httpclient.http2 import Http2Session
+from httpclient.http2_output import SEND_SIZE
 from tests.httpclient.http2_peer import (
     DATA,
     END_STREAM,

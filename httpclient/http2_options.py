@@ -1,0 +1,32 @@
+"""What can be set about HTTP/2 connections. Apart from what follows from it, so that looking at it loads nothing."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .http2_trace import Http2Trace
+
+#: Seconds in which the server has to send its SETTINGS and acknowledge ours (RFC 9113 section 6.5.3).
+SETTINGS_TIMEOUT = 20.0
+
+#: Seconds in which it has to answer PING.
+PING_TIMEOUT = 20.0
+
+
+def check_http2_options(ping_interval: float, ping_timeout: float, trace: Http2Trace | None) -> dict[str, Any]:
+    """Return the options as :class:`.pool.ConnectionPool` takes them; those that are as usual are left out.
+
+    :raises ValueError: a time can't be one.
+    """
+    if not ping_interval >= 0:  # nor "not a number"
+        raise ValueError(f"http2_ping_interval must not be negative: {ping_interval!r}")
+    if not ping_timeout > 0:
+        raise ValueError(f"http2_ping_timeout must be more than 0: {ping_timeout!r}")
+    options: dict[str, Any] = {}
+    if ping_interval:
+        options |= {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
+    if trace is not None:
+        options["trace"] = trace
+    return options
