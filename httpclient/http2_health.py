@@ -29,7 +29,7 @@ class Http2Health:
     :ivar heard: when something was last received; to be kept up to date.
     """
 
-    __slots__ = ("_asked", "_interval", "_settings_due", "_settings_timeout", "_timeout", "heard")
+    __slots__ = ("_asked", "_interval", "_ping_due", "_settings_due", "_settings_timeout", "_timeout", "heard")
 
     def __init__(self, now: float, settings_timeout: float, ping_interval: float, ping_timeout: float) -> None:
         self.heard = now
@@ -39,20 +39,15 @@ class Http2Health:
         self._timeout = ping_timeout
         #: When the PING was sent that isn't answered; 0 where there is none.
         self._asked = 0.0
+        self._ping_due = now + ping_interval
 
     @property
     def due(self) -> float:
         """When to look next; 0 for never again."""
         due = self._settings_due
         if self._interval:
-            ping = self._asked + self._timeout if self._asked else self.heard + self._interval
-            due = min(due, ping) if due else ping
+            due = min(due, self._ping_due) if due else self._ping_due
         return due
-
-    @property
-    def pings(self) -> bool:
-        """:attr:`heard` matters."""
-        return self._interval > 0
 
     @property
     def expects_answer(self) -> bool:
@@ -75,7 +70,6 @@ class Http2Health:
                     NGHTTP2_SETTINGS_TIMEOUT,
                 )
             self._settings_due = now + _GRACE
-            self._asked = self._asked or (now if self._interval else 0.0)
         if self._interval:
             if self._asked and self.heard > self._asked:
                 self._asked = 0.0
@@ -84,9 +78,14 @@ class Http2Health:
                     return ReceiveTimeoutError(
                         f"the server did not answer PING within {self._timeout:g} s, so the connection was given up"
                     )
+                self._ping_due = self._asked + self._timeout
             elif now >= self.heard + self._interval:
                 session.ping()
                 self._asked = now
+                # The answer comes long before its limit, and the silence after it counts again.
+                self._ping_due = now + min(self._timeout, self._interval)
+            else:
+                self._ping_due = self.heard + self._interval
         return None
 
 
