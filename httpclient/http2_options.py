@@ -15,8 +15,10 @@ SETTINGS_TIMEOUT = 20.0
 PING_TIMEOUT = 20.0
 
 
-def check_http2_options(ping_interval: float, ping_timeout: float, trace: Http2Trace | None) -> dict[str, Any]:
-    """Return the options as :class:`.pool.ConnectionPool` takes them; those that are as usual are left out.
+def check_http2_options(
+    ping_interval: float, ping_timeout: float, trace: Http2Trace | None
+) -> tuple[tuple[str, Any], ...]:
+    """Return the names and values of the options that aren't as usual.
 
     :raises ValueError: a time can't be one.
     """
@@ -24,9 +26,9 @@ def check_http2_options(ping_interval: float, ping_timeout: float, trace: Http2T
         raise ValueError(f"http2_ping_interval must not be negative: {ping_interval!r}")
     if not ping_timeout > 0:
         raise ValueError(f"http2_ping_timeout must be more than 0: {ping_timeout!r}")
-    options: dict[str, Any] = {}
+    options: list[tuple[str, Any]] = []
     if ping_interval:
-        options |= {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
+        options += [("ping_interval", ping_interval), ("ping_timeout", ping_timeout)]
     if trace is not None:
-        options["trace"] = trace
-    return options
+        options.append(("trace", trace))
+    return tuple(options)

@@ -157,8 +157,8 @@ class ConnectionPool:
     :param trust_environment: whether that is asked.
     :param unix_socket: the path of a Unix domain socket through which everything is reached.
     :param proxy_authentication: how to authenticate to proxies, instead of by user and password in their URLs.
-    :param http2_options: ``ping_interval``, ``ping_timeout`` and ``settings_timeout``, in seconds, and ``trace``; see
-        :mod:`.http2_options` and :mod:`.http2_trace`.
+    :param http2_options: pairs of a name and a value: ``ping_interval``, ``ping_timeout`` and ``settings_timeout``, in
+        seconds, and ``trace``; see :mod:`.http2_options` and :mod:`.http2_trace`.
 
     :ivar watching: a look after connections that have become idle is due.
     """
@@ -184,9 +184,9 @@ class ConnectionPool:
         trust_environment: bool = True,
         unix_socket: str | None = None,
         proxy_authentication: tuple[str, str] | Authentication | None = None,
-        http2_options: dict[str, Any] | None = None,
+        http2_options: tuple[tuple[str, Any], ...] = (),
     ) -> None:
-        self.http2_options = http2_options or {}
+        self.http2_options: dict[str, Any] = dict(http2_options)
         self.socket_manager = socket_manager
         self.http2 = http2
         self.max_connections_per_origin = max_connections_per_origin

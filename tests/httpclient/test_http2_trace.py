@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from httpclient import Http2StreamError, TgoHttpClient
+from httpclient import Http2StreamError, TgoHttpClient, TgoHttpClientManager
 from httpclient.http2_trace import FrameReader, Http2Frame
 from tests.httpclient import http2_peer as wire
 from tests.httpclient.ways import Way, both_ways
@@ -128,15 +130,21 @@ def test_however_it_is_cut(size: int) -> None:
     assert max(len(frame.payload) for frame in told) == 128
 
 
-def test_the_command_line_shows_frames(nghttpd_clear: Nghttpd, capfd: pytest.CaptureFixture[str]) -> None:
-    from httpclient.cli import main
-    from httpclient.http2_trace import default_trace, set_default_trace
+def test_the_command_line_shows_frames(nghttpd_clear: Nghttpd) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "httpclient", "--http2", "--trace", "-o", "/dev/null", nghttpd_clear.url + "/1k"],
+        capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "HTTP/2 frame > HEADERS stream 1" in run.stderr
+    assert "HTTP/2 frame < DATA stream 1 1024 bytes" in run.stderr
 
-    try:
-        assert main(["--http2", "--trace", "-o", "/dev/null", nghttpd_clear.url + "/1k"]) == 0
-        assert default_trace() is not None
-    finally:
-        set_default_trace(None)
-    shown = capfd.readouterr().err
-    assert "HTTP/2 frame > HEADERS stream 1" in shown
-    assert "HTTP/2 frame < DATA stream 1 1024 bytes" in shown
+
+def test_clients_of_a_manager_share_by_options(nghttpd_clear: Nghttpd) -> None:
+    with TgoHttpClientManager() as manager:
+        clients = [TgoHttpClient(True, manager=manager, http2_ping_interval=interval) for interval in (0, 0, 5)]
+        for http in clients:
+            http.get(nghttpd_clear.url + "/1k")
+        assert clients[0]._pool is clients[1]._pool is not clients[2]._pool
+        for http in clients:
+            http.close()
