@@ -163,7 +163,7 @@ class PathBody(SourceBody):
     :raises BodyError: there is no file to be read.
     """
 
-    __slots__ = ("_file", "_over", "_path")
+    __slots__ = ("_again", "_file", "_over", "_path")
 
     def __init__(self, path: PathLike[str]) -> None:
         super().__init__()
@@ -177,12 +177,13 @@ class PathBody(SourceBody):
             if not S_ISFIFO(_mode(path)):  # which would be open to its writer, and then not
                 with open(path, "rb", buffering=0) as file:
                     self.length = FileBody(file).length
+            self._again = self.length is not None
         except OSError as error:
             raise BodyError(f"the body's file cannot be opened: {error}") from error
 
     @property
     def repeatable(self) -> bool:  # type: ignore[override]
-        return self.length is not None
+        return self._again
 
     def _pull(self, size: int) -> bytes:
         file = self._file

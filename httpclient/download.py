@@ -316,9 +316,11 @@ class _Partial:
             with open(f"{self._path}.json", encoding="utf-8") as file:
                 known = json.loads(file.read(65536))
             validator, total, digest = known["validator"], known["total"], known["url"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return
-        if digest == self._url_digest and isinstance(validator, str) and (total is None or type(total) is int):
+        if not isinstance(validator, str) or not validator.isprintable():
+            return
+        if digest == self._url_digest and (total is None or type(total) is int):
             self.validator = validator
             self.total = total
 
@@ -332,7 +334,7 @@ class _Partial:
         if validator:
             import json
 
-            with open(f"{self._path}.json", "w", encoding="utf-8") as file:
+            with open(f"{self._path}.json", "x", encoding="utf-8") as file:
                 json.dump({"url": self._url_digest, "validator": validator, "total": total}, file)
 
     def _forget(self) -> None:

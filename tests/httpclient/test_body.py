@@ -312,7 +312,8 @@ def test_a_path_is_closed_at_the_end(tmp_path: pathlib.Path) -> None:
     body = make_body(path)
     assert body.read(10) == b"0123456789"
     chunked = make_body(path)
-    chunked.length = None
+    chunked.length = None  # a Transfer-Encoding of the caller's own
+    assert chunked.repeatable
     assert read(chunked) == b"0123456789"
 
 
@@ -321,6 +322,7 @@ def test_a_named_pipe(tmp_path: pathlib.Path) -> None:
     os.mkfifo(path)
     body = make_body(path)
     assert body.length is None
+    body.length = 5  # a Content-Length of the caller's own
     assert not body.repeatable
     thread = threading.Thread(target=path.write_bytes, args=(b"named",))
     thread.start()

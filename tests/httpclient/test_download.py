@@ -313,15 +313,21 @@ def test_another_url_starts_over(scripted: ScriptedServers, path: pathlib.Path) 
 
 
 @pytest.mark.parametrize(
-    "known", ["", "{", "[]", "5", '{"url": 5}', '{"url": "x", "validator": "y", "total": null}', "\xff", "validator"]
+    "known",
+    [
+        *("", "{", "[]", "5", '{"url": 5}', '{"url": "x", "validator": "y", "total": null}', "\xff", "[" * 60_000),
+        # As the validator, and the rest as it was.
+        *(5, "\r\n"),
+    ],
 )
-def test_what_was_remembered_is_damaged(known: str, scripted: ScriptedServers, path: pathlib.Path) -> None:
+def test_what_was_remembered_is_damaged(known: str | int, scripted: ScriptedServers, path: pathlib.Path) -> None:
     files = Files()
     url = scripted(files).url
     begin(files, url, path)
     state = path.with_name("file.part.json")
-    if known == "validator":
-        known = json.dumps(json.loads(state.read_text()) | {"validator": 5})
+    if known in (5, "\r\n"):
+        known = json.dumps(json.loads(state.read_text()) | {"validator": known})
+    assert isinstance(known, str)
     state.write_bytes(known.encode("latin-1"))
     with BLOCKING.client() as http:
         download(http, url, path, resume=True)
