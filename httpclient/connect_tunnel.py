@@ -144,7 +144,7 @@ class ConnectTunnel:
             return
         reason = head.reason.decode("latin-1")
         what = f"the proxy {self._proxy} refuses to connect to {self._authority}: {head.status} {reason}".rstrip()
-        if head.status == 407:
+        if head.status in {401, 407}:  # RFC 9110 has 407 for this, and some proxies use both
             advice = (
                 "Give user name and password in the URL of the proxy"
                 if self._login is None

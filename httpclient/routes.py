@@ -211,7 +211,7 @@ class Router:
     :param authentication: authenticates to proxies, instead of user and password in their URLs.
     """
 
-    __slots__ = ("_authentication", "_http2", "_proxies", "_routes", "_unix")
+    __slots__ = ("_authentication", "_http2", "_logins", "_proxies", "_routes", "_unix")
 
     def __init__(
         self,
@@ -225,6 +225,7 @@ class Router:
         self._http2 = http2
         self._authentication = authentication
         self._routes: dict[tuple[str, str, str, bool], Route] = {}
+        self._logins: dict[tuple[str, str, str], ProxyLogin] = {}
 
     def route(self, uri: TgoURI) -> Route | None:
         """Return the way to the origin of a URL; ``None`` for the direct one. With the lock of the pool held."""
@@ -248,9 +249,15 @@ class Router:
             given = proxy.user_name, proxy.password
         if given is None:
             return None
+        # One for both kinds of route: a proxy that has asked for Digest isn't sent Basic again.
+        key = proxy.name, proxy.user_name, proxy.password
+        login = self._logins.get(key)
+        if login is not None:
+            return login
         from .authentication import make_authentication
         from .proxy_login import ProxyLogin
 
         authentication = make_authentication(given)
         assert authentication is not None
-        return ProxyLogin(authentication, proxy.name)
+        login = self._logins[key] = ProxyLogin(authentication, proxy.name)
+        return login
