@@ -30,13 +30,20 @@ if TYPE_CHECKING:
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
 
+
+def _table(unencoded: bytes) -> list[str]:
+    """Return what becomes of each byte."""
+    return [chr(byte) if byte in unencoded else f"%{byte:02X}" for byte in range(256)]
+
+
+_LETTERS_AND_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # URL Standard section 5.2: all but these is percent-encoded, and a space becomes a plus.
 _find_odd_in_form = re.compile(rb"[^A-Za-z0-9*\-._]").search
-_FORM = [chr(byte) if re.match(rb"[A-Za-z0-9*\-._]", bytes((byte,))) else f"%{byte:02X}" for byte in range(256)]
+_FORM = _table(_LETTERS_AND_DIGITS + b"*-._")
 _FORM[0x20] = "+"
 # RFC 3986 section 2.3. Whoever decodes a query, as a form or as a URI, reads the same: so a space is %20, not a plus.
 _find_odd_in_query = re.compile(rb"[^A-Za-z0-9\-._~]").search
-_QUERY = [chr(byte) if re.match(rb"[A-Za-z0-9\-._~]", bytes((byte,))) else f"%{byte:02X}" for byte in range(256)]
+_QUERY = _table(_LETTERS_AND_DIGITS + b"-._~")
 
 
 def form_body(fields: FieldsInput) -> tuple[Body, str]:
