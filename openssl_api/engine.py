@@ -204,6 +204,7 @@ class TlsEngine(Negotiated):
         else:
             error = _SSL_get_error(ssl, result)
             if error == SSL_ERROR_WANT_READ:
+                self._free_buffers()
                 return False
             code = get_errno() if error == SSL_ERROR_SYSCALL else 0
             errors = queued_errors()
@@ -296,11 +297,16 @@ class TlsEngine(Negotiated):
         if count > 0:
             if raised:
                 self._raise_stored()
-            # Each ticket has OpenSSL make the buffers of a handshake, one of which (16 KiB) would then stay until
-            # something is written again.
-            SSL_free_buffers(self._ssl)
+            self._free_buffers()
             self._readable = self._ssl
         return count
+
+    def _free_buffers(self) -> None:
+        """Have OpenSSL give its buffers back if nothing is in them. It keeps them (16 and 64 KiB) through a handshake,
+        and makes one anew with each session ticket, to keep it until something is written.
+        """
+        if self.between_records():  # which OpenSSL looks for only since 3.0.14 (CVE-2024-4741)
+            SSL_free_buffers(self._handle)
 
     def _call(self, function: Callable[..., int], *args: Any) -> int:
         """Call a function of C that may call back, and note what strikes the callback where nothing can catch it.

@@ -837,3 +837,37 @@ def test_stand_in_for_closed_handles_is_refused_by_ctypes() -> None:
             function(NONE, b"", 0)
     with pytest.raises(ctypes.ArgumentError):
         BIO_ctrl_pending(NONE)
+
+
+@pytest.mark.parametrize("size", [1, 100, 16384])
+@pytest.mark.parametrize("through_socket", [False, True])
+def test_buffers_in_use_are_not_freed(
+    size: int, through_socket: bool, context: TlsContext, server_context: ServerContexts
+) -> None:
+    """The first data is read in pieces of any size, and comes in pieces of any size (CVE-2024-4741)."""
+    data = os.urandom(40_000)
+    with Pair(server_context(), context, through_socket=through_socket).handshake() as pair:
+        pair.server.tls.write(data)
+        arrived = b""
+        ciphertext = pair.server.outgoing.read()
+        for start in range(0, len(ciphertext), 4099):
+            pair.feed(ciphertext[start : start + 4099])
+            while (count := pair.engine.read_into(pair.block.address, size)) > 0:
+                arrived += pair.block.content(count)
+            assert count == -1
+        assert arrived == data
+
+
+def test_a_handshake_in_single_bytes(context: TlsContext, server_context: ServerContexts) -> None:
+    with Pair(server_context(), context) as pair:
+        done = False
+        while not done:
+            done = pair.engine.handshake()
+            pair.to_server()
+            pair.server.handshake()
+            for byte in pair.server.outgoing.read():
+                pair.feed(bytes((byte,)))
+                done = done or pair.engine.handshake()
+        pair.to_server()
+        pair.server.handshake()
+        assert pair.server.connected
