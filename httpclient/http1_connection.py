@@ -17,7 +17,7 @@ from .body import Body
 from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutError, RemoteClosedError, SendTimeoutError
 from .failures import EventFailedError, aborted, deadline_passed, transfer_failure
 from .http1_response import ResponseParser
-from .http1_upload import BODY_PIECE, untaken, wire_pieces
+from .http1_upload import BODY_PIECE, Progress, wire_pieces
 from .tls import describe_tls
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ class Http1Connection:
 
     __slots__ = (
         "_body_over", "_continue_timer", "_deadline_timer", "_forwarding", "_keep_alive", "_last", "_parser", "_pieces",
-        "_sending", "_timer", "_timer_worker", "_untaken", "closing", "connection", "exchange", "head", "idle_since",
+        "_progress", "_sending", "_timer", "_timer_worker", "closing", "connection", "exchange", "head", "idle_since",
         "origin", "peer", "tls_description", "uses",
     )  # fmt: skip
 
@@ -92,8 +92,8 @@ class Http1Connection:
         self._body_over = True
         #: The request says that it is the last one on this connection.
         self._last = False
-        #: How much of what was sent the peer hadn't taken when somebody last looked.
-        self._untaken = 0
+        #: How the peer gets on with a large body, or one that it hasn't taken in time.
+        self._progress: Progress | None = None
         # While a worker drives: what is still to be sent, and what is being sent.
         self._pieces: Iterator[tuple[bytes, bool]] | None = None
         self._sending = b""
@@ -217,26 +217,61 @@ class Http1Connection:
         block = read_blocks.request_mem()
         try:
             while True:
-                if request.deadline:
-                    timeout = self._time_left(request, PHASE_RECEIVE)
-                try:
-                    count = stream.receive(block, timeout)
-                except TransferTimeoutError as error:
-                    if timeout < request.recv_timeout:
-                        raise deadline_passed(PHASE_RECEIVE) from error
-                    if request.body is None or not self._is_taking(stream):
-                        raise
-                    continue
+                if self._progress is not None:
+                    count = self._receive_taking(stream, request, block, self._progress)
+                    if count < 0:
+                        continue
+                elif request.deadline:
+                    count = self._receive_before(stream, request, block)
+                else:
+                    try:
+                        count = stream.receive(block, timeout)
+                    except TransferTimeoutError:
+                        if request.body is None:
+                            raise
+                        # Silent, or not through with the request yet?
+                        self._progress = Progress(stream, time.monotonic() - timeout)
+                        if not self._progress.left:
+                            raise
+                        continue
                 self._received(stream, exchange, block, count)
                 if exchange.satisfied():
                     return
         finally:
             read_blocks.release_mem(block)
 
-    def _is_taking(self, stream: Stream) -> bool:
-        """Tell whether the peer has taken something of what was sent since somebody last looked, and hasn't all yet."""
-        before, self._untaken = self._untaken, untaken(stream)
-        return self._untaken not in (0, before)
+    def _receive_before(self, stream: Stream, request: Request, block: MemoryBlock) -> int:
+        """Receive with the deadline of the request."""
+        if stream.engine is None:
+            timeout = self._time_left(request, PHASE_RECEIVE, request.recv_timeout)
+            try:
+                return stream.receive(block, timeout)
+            except TransferTimeoutError as error:
+                if timeout < request.recv_timeout:
+                    raise deadline_passed(PHASE_RECEIVE) from error
+                raise
+        # Where it may wait, OpenSSL goes on until a record is complete, however slowly that trickles in.
+        while (count := stream.receive_now(block)) < 0:
+            timeout = self._time_left(request, PHASE_RECEIVE, request.recv_timeout)
+            if not stream.wait(POLLIN, timeout) and timeout >= request.recv_timeout:
+                raise TransferTimeoutError(f"nothing was received for {timeout:g} s")
+        return count
+
+    def _receive_taking(self, stream: Stream, request: Request, block: MemoryBlock, progress: Progress) -> int:
+        """Receive while the peer is still taking what was sent; -1 when it has all, and nothing has been received."""
+        while (count := stream.receive_now(block)) < 0:
+            now = time.monotonic()
+            progress.look(stream, now)
+            if not progress.left:
+                break
+            left = progress.since + request.send_timeout - now
+            if left <= 0:
+                raise SendTimeoutError(f"the peer took no data for {request.send_timeout:g} s")
+            left = min(left, _look_again(request))
+            stream.wait(POLLIN, self._time_left(request, PHASE_RECEIVE, left) if request.deadline else left)
+        if not progress.left:
+            self._progress = None
+        return count
 
     def _gone(self) -> HttpClientError:
         return self.closing or aborted("the connection was closed by this side")
@@ -254,15 +289,16 @@ class Http1Connection:
             exchange.deliver()
 
     @staticmethod
-    def _time_left(request: Request, phase: str) -> float:
+    def _time_left(request: Request, phase: str, limit: float) -> float:
         left = request.deadline - time.monotonic()
         if left <= 0:
             raise deadline_passed(phase)
-        return min(request.recv_timeout, left)
+        return min(limit, left)
 
     def _send_with_body(self, stream: Stream, exchange: Exchange, head: bytes, body: Body) -> None:
         """Send head and body, piece by piece; stop where the peer answers that it doesn't want the rest."""
         data = head
+        self._progress = None
         if exchange.request.expects_continue:
             if self._send(stream, exchange, head) or self._declined(stream, exchange):
                 return
@@ -278,7 +314,7 @@ class Http1Connection:
         if data:
             self._send(stream, exchange, data)
         if body.length is None or body.length > BODY_PIECE:
-            self._untaken = untaken(stream)
+            self._progress = Progress(stream, time.monotonic())
 
     def _declined(self, stream: Stream, exchange: Exchange) -> bool:
         """Wait for the server to ask for the body. ``True`` if it answers instead."""
@@ -286,7 +322,7 @@ class Http1Connection:
         while not exchange.responded:
             left = limit - time.monotonic()
             if exchange.request.deadline:
-                left = min(left, self._time_left(exchange.request, PHASE_RECEIVE))
+                left = self._time_left(exchange.request, PHASE_RECEIVE, left)
             if left <= 0 or not stream.wait(POLLIN, left):
                 break
             if self._receive_early(stream, exchange):
@@ -305,12 +341,13 @@ class Http1Connection:
         """Wait until the peer has taken what is queued. ``True`` if it answers instead that it doesn't want it."""
         request = exchange.request
         while not stream.flush():
-            timeout = self._time_left(request, PHASE_SEND) if request.deadline else request.recv_timeout
+            limit = request.send_timeout
+            timeout = self._time_left(request, PHASE_SEND, limit) if request.deadline else limit
             ready = stream.wait(POLLIN | POLLOUT, timeout)
             if not ready:
-                if timeout < request.recv_timeout:
+                if timeout < limit:
                     raise deadline_passed(PHASE_SEND)
-                raise TransferTimeoutError(f"the peer took no data for {request.recv_timeout:g} s")
+                raise TransferTimeoutError(f"the peer took no data for {limit:g} s")
             if ready & POLLIN and self._receive_early(stream, exchange):
                 return True
         return False
@@ -459,7 +496,8 @@ class Http1Connection:
         worker = self.connection.worker
         assert worker is not None
         exchange.last_activity = now = time.monotonic()
-        due = now + request.recv_timeout
+        self._progress = None
+        due = now + (request.recv_timeout if request.body is None else _look_again(request))
         timer = self._timer
         if timer is None or timer.when > due or self._timer_worker is not worker:
             if timer is not None and self._timer_worker is worker:
@@ -475,9 +513,6 @@ class Http1Connection:
             return  # word of an exchange that has ended meanwhile
         exchange.last_activity = time.monotonic()
         self._sending = b""
-        stream = self.connection.stream
-        if stream is not None:
-            self._untaken = untaken(stream)
         try:
             if exchange.on_sent is not None:
                 exchange.on_sent(sent)
@@ -596,15 +631,24 @@ class Http1Connection:
             return  # idle, or somebody else drives now
         request = exchange.request
         limit = request.recv_timeout
-        due = exchange.last_activity + limit
+        since = exchange.last_activity
         now = time.monotonic()
-        if now >= due and request.body is not None and self._is_taking(stream):
-            exchange.last_activity = now  # a slow line is not a silent peer
-            due = now + limit
+        sending = False
+        if request.body is not None or stream.backlog_size:
+            progress = self._progress
+            if progress is None:
+                progress = self._progress = Progress(stream, since)
+            else:
+                progress.look(stream, now)
+            since = max(since, progress.since)
+            sending = progress.left > 0
+            if sending:
+                limit = request.send_timeout
+        due = since + limit
         if now < due:
-            self._timer = worker.call_at(due, self._check_silence)
+            self._timer = worker.call_at(min(due, now + _look_again(request)) if sending else due, self._check_silence)
             self._timer_worker = worker
-        elif stream.backlog_size:
+        elif sending:
             self._end(SendTimeoutError(f"the peer took no data for {limit:g} s"))
         else:
             self._end(ReceiveTimeoutError(f"nothing was received for {limit:g} s"))
@@ -637,6 +681,11 @@ def _spoilt() -> RemoteClosedError:
         "the server closed the connection, or sent what nobody had asked for, before the request was sent",
         retry_safe=True,
     )
+
+
+def _look_again(request: Request) -> float:
+    """In how many seconds to look how the peer gets on with the body of a request: often enough to be exact."""
+    return min(request.send_timeout, request.recv_timeout) / 4
 
 
 def _settled(exchange: Exchange) -> bool:

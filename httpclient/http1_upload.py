@@ -40,6 +40,30 @@ def wire_pieces(body: Body) -> Iterator[tuple[bytes, bool]]:
         yield piece, left <= 0
 
 
+class Progress:
+    """How the peer gets on with what was sent to it: a slow line is not a silent peer.
+
+    :param stream: what it was sent on.
+    :param since: when something last happened there, in ``time.monotonic()`` seconds.
+
+    :ivar left: how many bytes the peer hadn't taken when somebody last looked.
+    :ivar since: when that was last seen to change.
+    """
+
+    __slots__ = ("left", "since")
+
+    def __init__(self, stream: Stream, since: float) -> None:
+        self.left = untaken(stream)
+        self.since = since
+
+    def look(self, stream: Stream, now: float) -> None:
+        """See how much is left now."""
+        left = untaken(stream)
+        if left != self.left:
+            self.left = left
+            self.since = now
+
+
 def untaken(stream: Stream) -> int:
     """Return how many bytes that were sent the peer hasn't confirmed yet.
 

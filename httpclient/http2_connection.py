@@ -119,6 +119,7 @@ class Http2Connection(Http2Driver):
 
         :raises HttpClientError: the exchange failed.
         """
+        exchange.last_activity = time.monotonic()  # while nobody wanted to hear it, the peer wasn't silent
         try:
             self.await_party(exchange)
         except BaseException as error:

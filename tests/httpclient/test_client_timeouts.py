@@ -5,6 +5,7 @@ No test measures time. Where one limit has to end a request, all others are long
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,203 @@ def test_a_server_that_takes_little_at_a_time(way: Way, scripted: ScriptedServer
         assert way.request(http, "PUT", server.url, data=b"x" * 2_500_000).content == b"ok"
 
 
+# Each limit by itself
+
+
+@both_ways
+@pytest.mark.parametrize("body", ["bytes", "iterator"])
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.usefixtures("no_leaks")
+def test_the_limit_for_sending(
+    way: Way, body: str, tls: bool, scripted: ScriptedServers, certificates: Certificates
+) -> None:
+    def forever() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 100_000
+
+    over = threading.Event()
+    context = tls_context(certificates.server) if tls else None
+    server = scripted(script(expect(b"\r\n\r\n"), wait(over)), tls=context, receive_buffer=4096, aborts=True)
+    with client(way, ca_file=str(certificates.ca_file)) as http:
+        for options in ({"send_timeout": SHORT}, {}):
+            data = b"x" * 30_000_000 if body == "bytes" else forever()
+            check(way.fail(http, "PUT", server.url, data=data, **options), SendTimeoutError, "send")
+            http.send_timeout = SHORT
+        assert connections(http) == 0
+    over.set()
+
+
+@both_ways
+def test_the_limit_for_sending_is_not_that_for_receiving(way: Way, scripted: ScriptedServers) -> None:
+    # Takes nothing for longer than the receive limit, then everything.
+    go_on = threading.Event()
+
+    def handler(connection: Connection) -> None:
+        head = connection.receive_head()
+        assert head
+        connection.wait(go_on)
+        connection.receive_body(head)
+        connection.respond(b"ok")
+        connection.hold()
+
+    server = scripted(handler, receive_buffer=4096)
+    timer = threading.Timer(0.6, go_on.set)
+    timer.start()
+    with client(way, recv_timeout=0.2) as http:
+        response = way.request(http, "PUT", server.url, data=b"x" * 8_000_000, send_timeout=LONG)
+        assert response.content == b"ok"
+    timer.join()
+
+
+@both_ways
+def test_the_limit_for_receiving_counts_once_everything_is_sent(way: Way, scripted: ScriptedServers) -> None:
+    server = scripted(
+        script(lambda c: c.receive_request(), hold()), receive_buffer=4096, aborts=True
+    )  # fmt: skip
+    with client(way) as http:
+        error = way.fail(http, "PUT", server.url, data=b"x" * 3_000_000, recv_timeout=SHORT, send_timeout=LONG)
+        check(error, ReceiveTimeoutError, "receive")
+        assert connections(http) == 0
+
+
+@both_ways
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_overall_limit_ends_an_upload_that_is_taken_byte_by_byte(
+    way: Way, tls: bool, scripted: ScriptedServers, certificates: Certificates
+) -> None:
+    over = threading.Event()
+
+    def handler(connection: Connection) -> None:
+        connection.receive_until(b"\r\n\r\n")
+        while not over.wait(0.01):
+            connection.socket.recv(1)
+
+    context = tls_context(certificates.server) if tls else None
+    server = scripted(handler, tls=context, receive_buffer=4096, aborts=True)
+    with client(way, ca_file=str(certificates.ca_file)) as http:
+        error = way.fail(http, "PUT", server.url, data=b"x" * 30_000_000, timeout=0.2)
+        check(error, DeadlineError, "send")
+        assert connections(http) == 0
+    over.set()
+
+
+class Tapped:
+    """Between a client and a TLS server: passes on what the server says byte by byte, from some point on."""
+
+    def __init__(self, port: int, quick: int) -> None:
+        self.port = port
+        self.quick = quick
+        self.over = threading.Event()
+
+    def __call__(self, connection: Connection) -> None:
+        with socket.create_connection(("127.0.0.1", self.port)) as server:
+            thread = threading.Thread(target=self._forward, args=(connection, server))
+            thread.start()
+            left = self.quick
+            while not self.over.wait(0.0 if left > 0 else 0.02) and (data := server.recv(max(1, left))):
+                connection.send(data)
+                left -= len(data)
+        thread.join()
+
+    @staticmethod
+    def _forward(connection: Connection, server: socket.socket) -> None:
+        try:
+            while data := connection.socket.recv(65536):
+                server.sendall(data)
+        except OSError:
+            pass
+
+
+@both_ways
+@pytest.mark.parametrize("quick", [0, 4500])
+def test_the_overall_limit_ends_tls_that_trickles(
+    way: Way, quick: int, scripted: ScriptedServers, certificates: Certificates
+) -> None:
+    # Within the handshake, and within a record of the response, which OpenSSL would wait for as long as it takes.
+    server = scripted(answer(b"x" * 100_000), tls=tls_context(certificates.server), aborts=True, handshakes_fail=True)
+    tapped = Tapped(server.port, quick)
+    tap = scripted(tapped, aborts=True)
+    url = f"https://127.0.0.1:{tap.port}/"
+    with client(way, ca_file=str(certificates.ca_file)) as http:
+        error = way.fail(http, "GET", url, timeout=0.6)
+        check(error, DeadlineError, "receive" if quick else "connect")
+        if not quick:
+            check(way.fail(http, "GET", url, connect_timeout=0.3), ConnectTimeoutError, "connect")
+        elif way.blocking:
+            with pytest.raises(DeadlineError), http.stream("GET", url, timeout=0.6) as response:
+                assert response.content
+        assert connections(http) == 0
+    tapped.over.set()
+
+
+@both_ways
+@pytest.mark.parametrize("limits", [{"connect_timeout": SHORT}, {"timeout": SHORT}])
+def test_a_lookup_that_hangs(way: Way, limits: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[Any]:
+        over.wait(LIMIT)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)  # no real resolver can be made to hang from here
+    with client(way) as http:
+        # Look-ups of one name are shared, so each test has its own.
+        url = f"http://hangs-{way.blocking}-{len(next(iter(limits)))}.test/"
+        error = way.fail(http, "GET", url, **limits)
+        check(error, ConnectTimeoutError if "connect_timeout" in limits else DeadlineError, "connect")
+        assert connections(http) == 0
+    over.set()
+
+
+@pytest.mark.parametrize("protocol", ["http1", "tls", "http2"])
+def test_a_stream_that_is_read_slowly(
+    protocol: str, scripted: ScriptedServers, http2_scripted: Any, certificates: Certificates
+) -> None:
+    # The pauses of the reader are no silence of the server; the overall limit goes on.
+    pause = threading.Event()
+    if protocol == "http2":
+
+        def handler(session: Any) -> None:
+            while (request := session.receive_head()) is not None:
+                session.send_headers(request.stream_id, [(":status", "200")])
+                for _ in range(3):
+                    session.send_data(request.stream_id, b"x" * 10)
+                    threading.Event().wait(0.01)
+                if request.value(":path") == "/whole":
+                    session.send_data(request.stream_id, b"", end=True)
+
+        server = http2_scripted(handler, aborts=True)
+    else:
+
+        def steps(connection: Connection) -> None:
+            while request := connection.receive_request():
+                connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n")
+                for _ in range(2):
+                    connection.send(b"x" * 10)
+                    threading.Event().wait(0.01)
+                if request.target == "/whole":
+                    connection.send(b"x" * 10)
+
+        server = scripted(steps, tls=tls_context(certificates.server) if protocol == "tls" else None, aborts=True)
+    options: dict[str, Any] = {"connect_timeout": LONG, "recv_timeout": 0.3, "ca_file": str(certificates.ca_file)}
+    with TgoHttpClient(protocol == "http2", **options) as http:
+        with http.stream("GET", server.url + "/whole") as response:
+            size = 0
+            for piece in response.iter_bytes():
+                size += len(piece)
+                pause.wait(0.4)
+            assert size == 30
+        with (
+            pytest.raises(DeadlineError),
+            http.stream("GET", server.url + "/half", recv_timeout=LONG, timeout=0.3) as response,
+        ):
+            for _ in response.iter_bytes():
+                pause.wait(0.2)
+        with pytest.raises(ReceiveTimeoutError), http.stream("GET", server.url + "/half") as response:
+            for _ in response.iter_bytes():
+                pass
+
+
 # Waiting for a connection
 
 
@@ -222,6 +420,37 @@ def test_waiting_for_a_connection(way: Way, scripted: ScriptedServers) -> None:
             assert response.content == b"0123456789"
         assert way.get(http, server.url).content == b"x"
     assert server.accepted == 1
+
+
+@both_ways
+@pytest.mark.usefixtures("no_leaks")
+def test_the_limit_for_waiting(way: Way, scripted: ScriptedServers) -> None:
+    go_on = threading.Event()
+    server = scripted(script(expect(b"\r\n\r\n"), send(HEAD), wait(go_on), send(b"0123456789"), answer(b"x")))
+    with client(way, max_connections_per_origin=1) as http:
+        with http.stream("GET", server.url) as response:
+            check(way.fail(http, "GET", server.url, pool_timeout=SHORT), PoolTimeoutError, "pool")
+            check(way.fail(http, "GET", server.url, pool_timeout=0.0), PoolTimeoutError, "pool")
+            http.pool_timeout = SHORT
+            check(way.fail(http, "GET", server.url), PoolTimeoutError, "pool")
+            assert connections(http) == 1
+            go_on.set()
+            assert response.content == b"0123456789"
+        assert way.get(http, server.url, pool_timeout=0.0).content == b"x"
+
+
+def test_the_limit_for_waiting_holds_in_a_queue_that_moves_along(scripted: ScriptedServers) -> None:
+    def handler(connection: Connection) -> None:
+        while connection.receive_request():
+            threading.Event().wait(0.02)
+            connection.respond(b"x")
+
+    with client(NON_BLOCKING, max_connections_per_origin=1) as http:
+        url = scripted(handler).url
+        futures = [http.get(url) for _ in range(60)]
+        strict = http.get(url, pool_timeout=0.1)
+        assert isinstance(strict.exception(LIMIT), PoolTimeoutError)
+        assert [future.result(LIMIT).content for future in futures] == [b"x"] * 60
 
 
 def test_a_queue_that_moves_along_has_time(scripted: ScriptedServers) -> None:
