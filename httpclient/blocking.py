@@ -78,9 +78,11 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
         exchange.fresh = flow.fresh
         client.connect_events(exchange)
         client._current = exchange
+        reader = StreamReader(exchange)
         try:
             pool.run(exchange)
         except HttpClientError as error:
+            reader.close()
             if flow.retry(exchange, error):
                 continue
             exchange.on_failure(error)
@@ -88,7 +90,7 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
                 failure = error
                 break
             raise
-        response = HttpResponse(exchange, StreamReader(exchange))
+        response = HttpResponse(exchange, reader)
         if response.status_code in FOLLOWED:
             try:
                 following = flow.follow(exchange, response)

@@ -106,7 +106,8 @@ class OriginConnections:
                 self._opening[exchange] = None
                 places.used += 1
                 return ROOM
-            idle = self._pop_idle()  # came back since somebody looked, or wasn't fresh enough
+            # One that came back since somebody looked, or wasn't fresh enough.
+            idle = self._pop_idle(exchange if worker is None else None)
             if idle is None:
                 waiter = exchange.waiter = Waiter(self, exchange, worker)  # type: ignore[arg-type]
                 self._unsettled.add(waiter)
@@ -120,11 +121,23 @@ class OriginConnections:
             self.pool.make_room()
         return idle
 
-    def _pop_idle(self) -> Http1Connection | None:
+    def _pop_idle(self, exchange: Exchange | None = None) -> Http1Connection | None:
+        """Take an idle connection, the one that was used last.
+
+        :param exchange: a blocking one that it is for: told first, so that it can be given back whatever happens.
+        """
         try:
-            return self._idle.pop()
+            connection = self._idle[-1]
+            if exchange is not None:
+                exchange.connection = connection
+            taken = self._idle.pop()
         except IndexError:
+            if exchange is not None:
+                exchange.connection = None
             return None
+        if taken is not connection and exchange is not None:
+            exchange.connection = taken
+        return taken
 
     def has_room(self) -> bool:
         """Another connection may be opened, as far as this origin's own limit goes. With the lock held."""
@@ -146,8 +159,10 @@ class OriginConnections:
     def grant_first(self, grant: Http1Connection | str) -> Waiter:
         """Grant something to who waits longest, and return the waiter, to be told. With the lock held."""
         waiter = self._waiting[0]
+        # No call in here: after one, a signal handler may raise, and the rest would be missing.
         if grant is ROOM:
             self._opening[waiter.exchange] = None
+            self._places.used += 1
         waiter.grant = grant
         self._waiting.popleft()
         self._granted_at = time.monotonic()
@@ -222,8 +237,8 @@ class OriginConnections:
         """A connection has ended, or won't be used again."""
         with self._lock:
             if connection in self._connections:
-                self._connections.discard(connection)
                 self._places.used -= 1
+                self._connections.discard(connection)
             if connection is self._http2:
                 self._http2 = None
             elif connection in self._idle:
@@ -328,8 +343,14 @@ class OriginConnections:
 
     def close_idle(self) -> None:
         """Close the connections that nobody uses."""
-        while (connection := self._pop_idle()) is not None:
-            self._drop(connection)
+        while True:
+            with self._lock:
+                connection = self._idle[0] if self._idle else None
+                taken = connection is not None and self.pool.take_idle(connection)
+            if connection is None:
+                break
+            if taken:
+                self.pool.evict(connection)
         http2 = self._http2
         if http2 is not None:
             http2.close_idle()

@@ -406,10 +406,14 @@ class Http1Connection:
         """The reader of a stream has taken *size* bytes. HTTP/1.1 needs no word about it: nothing more was read."""
 
     def give_up(self, exchange: Exchange) -> None:
-        """The reader of a stream wants no more of it; what is left of the response ends the connection."""
-        self.exchange = None
-        self.connection.abort()
-        self.origin.forget(self)
+        """The reader of a stream is through with it; what is left of the response ends the connection."""
+        if self.exchange is exchange:
+            if exchange.done and exchange.error is None:
+                self.origin.finished(self)
+            else:
+                self.exchange = None
+                self.connection.abort()
+                self.origin.forget(self)
 
     # A worker drives
 

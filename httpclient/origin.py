@@ -86,13 +86,30 @@ class Origin(OriginConnections):
                 self._drop(connection)
 
     def _interrupted(self, exchange: Exchange) -> None:
-        """KeyboardInterrupt and the like: end the connection that the exchange had, unless others have it by now."""
+        """After KeyboardInterrupt and the like: end the connection that the exchange had, unless others have it by
+        now, and do what may not have been done for others.
+        """
         connection = exchange.connection
         if type(connection) is Http1Connection and connection.exchange in (None, exchange):
             with self._lock:
                 lost = connection in self._connections and connection not in self._idle
+                lost = lost and not any(waiter.grant is connection for waiter in self._unsettled)
             if lost:
+                connection.exchange = None
                 self._drop(connection)
+        self._leave(exchange)
+        self.pool.tell_again()
+
+    def tell_again(self) -> None:
+        """Tell those to whom something has been granted, since whoever should have told them may have been stopped."""
+        with self._lock:
+            http2 = self._http2
+            if http2 is not None and http2.accepts_streams:
+                while self.first_waiting() is not None:
+                    self.grant_first(SHARED)
+            granted = self._places.grant(self)
+            granted += [waiter for waiter in self._unsettled if waiter.grant is not None]
+        self._tell(granted)
 
     def _take(self, exchange: Exchange) -> HttpConnection | None:
         """Return a connection that can be used at once by the calling thread, if there is one."""
@@ -102,9 +119,13 @@ class Origin(OriginConnections):
         idle = self._idle
         while idle and not exchange.fresh:
             try:
-                candidate = exchange.connection = idle.pop()
+                # As in _pop_idle(): first known, then taken.
+                candidate = exchange.connection = idle[-1]
+                taken = idle.pop()
             except IndexError:
                 break  # another thread took it
+            if taken is not candidate:
+                candidate = exchange.connection = taken
             if candidate.take():
                 return candidate
             exchange.connection = None
@@ -215,6 +236,7 @@ class Origin(OriginConnections):
             opened = Http2Connection(self, connection)
         else:
             opened = Http1Connection(self, connection, self.pool.limits)
+        exchange.connection = opened  # first, so that whoever is interrupted from here on ends it
         with self._lock:
             closed = self._closed
             if not closed:
@@ -222,10 +244,11 @@ class Origin(OriginConnections):
                     del self._opening[exchange]
                 else:
                     self._places.used += 1
-                self._connections.add(opened)
                 self._negotiated = is_http2
                 if is_http2:
                     self._http2 = opened  # type: ignore[assignment]
+                self._connections.add(opened)
+                if is_http2:
                     granted = []
                     while self.first_waiting() is not None:
                         granted.append(self.grant_first(SHARED))
@@ -234,7 +257,6 @@ class Origin(OriginConnections):
         if closed:
             opened.close()
             raise aborted()
-        exchange.connection = opened
         self._tell(granted)
         return opened
 
@@ -411,10 +433,7 @@ class Origin(OriginConnections):
                 exchange.waiter = None
                 worker = waiter.worker
                 granted = self._places.grant(self)
-            opening = self._opening.get(exchange)
         self._tell(granted)
-        if opening is not None:
-            opening.end(aborted("the request was given up"))  # nobody else waits for just this one
         try:
             worker = worker or self.pool.socket_manager.choose_worker()
             worker.call_soon(self._withdrawn, exchange, error)
@@ -427,6 +446,9 @@ class Origin(OriginConnections):
             exchange.connection.cancel(exchange, error)
         elif not exchange.done:
             self._fail(exchange, error)
+        opening = self._opening.get(exchange)
+        if opening is not None:
+            opening.end(aborted("the request was given up"))  # its place is worth more to others
 
     def _watch_waiting(self, worker: TSocketPoolWorker, due: float) -> None:
         """Set the one timer of the non-blocking waiters, unless it goes off early enough. In a worker's thread."""

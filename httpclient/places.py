@@ -74,22 +74,17 @@ class Places:
         granted: list[Waiter] = []
         if not self.limit:
             while origin.first_waiting() is not None and origin.has_room():
-                granted.append(self._give(origin))
+                granted.append(origin.grant_first(ROOM))
             return granted
         self.enqueue(origin)
         while self.used < self.limit:
             first = self.first_starved()
             if first is None:
                 break
-            granted.append(self._give(first))
+            granted.append(first.grant_first(ROOM))
             self.granted_at = time.monotonic()
             self.enqueue(first)
         return granted
-
-    def _give(self, origin: OriginConnections) -> Waiter:
-        waiter = origin.grant_first(ROOM)
-        self.used += 1
-        return waiter
 
     def abandon_after_fork(self) -> None:
         """In a forked child: the connections are the parent's."""

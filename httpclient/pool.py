@@ -164,8 +164,8 @@ class ConnectionPool:
     """
 
     __slots__ = (
-        "__weakref__", "_closed", "_lock", "_longest_idle", "_origins", "_proxy_tls_context", "_router", "_sweep_at",
-        "_timer", "_tls_context", "_tls_options", "_watcher", "http2", "http2_options",
+        "__weakref__", "_closed", "_evicted", "_lock", "_longest_idle", "_origins", "_proxy_tls_context", "_router",
+        "_sweep_at", "_timer", "_tls_context", "_tls_options", "_watcher", "http2", "http2_options",
         "keep_alive_expiry", "limits", "max_connections_per_origin", "max_idle_connections", "places",
         "socket_manager", "watching",
     )  # fmt: skip
@@ -195,6 +195,8 @@ class ConnectionPool:
         #: The idle connections as they were at some time, with since when, the longest idle one first. What has become
         #: idle since has been for less time than any of these. With the lock of the connections.
         self._longest_idle: deque[tuple[float, HttpConnection]] = deque()
+        #: Connections that aren't idle any more because somebody closes them. With the lock of the connections.
+        self._evicted: list[HttpConnection] = []
         self.keep_alive_expiry = min(keep_alive_expiry, FOREVER)
         self.limits: Http1Limits | None = None
         self._tls_options = tls_options
@@ -331,7 +333,7 @@ class ConnectionPool:
                         return None
                     oldest.popleft()
                     # Used meanwhile, or taken in this moment?
-                    if connection.idle_since == since and connection.origin.take_idle(connection):
+                    if connection.idle_since == since and self.take_idle(connection):
                         return connection
                 if looked:
                     return None
@@ -352,7 +354,34 @@ class ConnectionPool:
             connection = self._pop_longest_idle()
             if connection is None:
                 return  # what becomes idle from now on is given to those who wait
-            connection.origin.evict(connection)
+            self.evict(connection)
+
+    def take_idle(self, connection: HttpConnection) -> bool:
+        """Take a certain idle connection, for :meth:`evict`. ``False`` if somebody uses it. With the lock of the
+        connections held.
+        """
+        self._evicted.append(connection)
+        if connection.origin.take_idle(connection):
+            return True
+        self._evicted.remove(connection)
+        return False
+
+    def evict(self, connection: HttpConnection) -> None:
+        """Close a connection that :meth:`take_idle` has taken, unless somebody uses it by now."""
+        connection.origin.evict(connection)
+        with self.places.lock:
+            if connection in self._evicted:
+                self._evicted.remove(connection)
+
+    def tell_again(self) -> None:
+        """Do again what somebody may not have come to do who was interrupted."""
+        with self.places.lock:
+            evicted = [connection for connection in self._evicted if connection not in connection.origin.idle()]
+        for connection in evicted:
+            self.evict(connection)
+        for origin in list(self._origins.values()):
+            origin.tell_again()
+        self.make_room()
 
     def trim_idle(self, idle_since: float = FOREVER) -> None:
         """Close the longest idle connections beyond their limit. With nothing locked.
@@ -367,7 +396,7 @@ class ConnectionPool:
             connection = self._pop_longest_idle(idle_since)
             if connection is None:
                 return
-            connection.origin.evict(connection)
+            self.evict(connection)
 
     def close_idle(self) -> None:
         """Close all connections that nobody uses."""
@@ -449,6 +478,7 @@ class ConnectionPool:
         self.watching = False
         self._watcher = self._timer = None
         self._longest_idle.clear()
+        self._evicted.clear()
         self.places.abandon_after_fork()
         for origin in self._origins.values():
             origin.abandon_after_fork()

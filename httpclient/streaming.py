@@ -15,18 +15,16 @@ if TYPE_CHECKING:
 class StreamReader:
     """Pulls the body of one response, and gives the connection back at its end. For one thread at a time.
 
-    :param exchange: whose head has arrived.
+    :param exchange: whose head will have arrived before anything is read. Made before that, so that whatever happens
+        meanwhile, somebody gives the connection back.
     """
 
-    __slots__ = ("_closed", "_exchange", "_over", "_started")
+    __slots__ = ("_closed", "_exchange", "_started")
 
     def __init__(self, exchange: StreamExchange) -> None:
-        exchange.wants_head = False
-        self._exchange = exchange
         self._closed = False
         self._started = False
-        #: The connection has been given back; at once, where the response was so short that it is all there.
-        self._over = exchange.done
+        self._exchange = exchange
 
     def pieces(self) -> Iterator[bytes]:
         """Yield what arrives, to the end.
@@ -37,6 +35,7 @@ class StreamReader:
         if self._closed or self._started:
             raise BodyError("the body of this response has been read or closed already")
         self._started = True
+        self._exchange.wants_head = False
         while not self._closed:
             piece = self._next()
             if not piece:
@@ -61,16 +60,15 @@ class StreamReader:
     def close(self) -> None:
         """Give up what hasn't been read."""
         self._closed = True
-        if not self._over:
-            self._over = True
-            exchange = self._exchange
-            connection = exchange.connection
-            if exchange.done and exchange.error is None:
-                connection.origin.finished(connection)
-            else:
-                connection.give_up(exchange)
+        exchange = self._exchange
+        connection = exchange.connection
+        if connection is not None:
+            connection.give_up(exchange)  # unless it has been given back already, because nothing was left
 
     def __del__(self) -> None:
         # A response that nobody closed must not cost a connection for good.
-        if not self._over:
-            call_elsewhere(self.close)
+        if not getattr(self, "_closed", True):
+            exchange = self._exchange
+            connection = exchange.connection
+            if connection is not None and (not exchange.done or getattr(connection, "exchange", None) is exchange):
+                call_elsewhere(self.close)

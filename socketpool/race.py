@@ -50,6 +50,9 @@ def interleave(addresses: Sequence[Address]) -> list[Address]:
     return ordered
 
 
+_SOCKET_TYPE = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
+
+
 class ConnectRace:
     """Non-blocking connection attempts to the addresses of one peer.
 
@@ -62,12 +65,14 @@ class ConnectRace:
     :ivar next_start: when the next attempt is due, in ``time.monotonic()`` seconds; infinity if there is no other.
     """
 
-    __slots__ = ("_failures", "_use_nagle", "_waiting", "attempts", "next_start")
+    __slots__ = ("_failures", "_made", "_use_nagle", "_waiting", "attempts", "next_start")
 
     def __init__(self, addresses: Sequence[Address], use_nagle: bool) -> None:
         self._waiting = interleave(addresses)[::-1]
         self._use_nagle = use_nagle
         self._failures: list[str] = []
+        #: A descriptor that isn't among the attempts yet.
+        self._made: list[int] = []
         self.attempts: dict[int, Address] = {}
         self.next_start = 0.0
 
@@ -80,25 +85,30 @@ class ConnectRace:
         while self._waiting and (not self.attempts or now >= self.next_start):
             address = self._waiting.pop()
             self.next_start = now + ATTEMPT_DELAY if self._waiting else inf
-            fd: int = _syscalls.socket(address.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)
+            # In one step, since a signal handler may raise after any call, and the number would be lost.
+            self._made.extend(map(_syscalls.socket, (address.family,), (_SOCKET_TYPE,), (0,)))
+            fd = self._made[0]
+            if fd >= 0:
+                self.attempts[fd] = address
+            self._made = []
             code = 0
             if fd < 0 or _syscalls.connect(fd, address.sockaddr, len(address.sockaddr)) < 0:
                 code = _syscalls.get_errno()
             if fd >= 0 and not self._use_nagle and address.family != AF_UNIX:
                 _syscalls.set_no_delay(fd)
             if code == EINPROGRESS:
-                self.attempts[fd] = address
                 break
             if code == EAGAIN and address.family == AF_UNIX:
                 # The queue of those who wait for the server to accept them is full, and nothing tells when it isn't.
+                del self.attempts[fd]
                 _syscalls.close(fd)
                 self._waiting.append(address)
                 self.next_start = now + _QUEUE_DELAY
                 return -1
             if code == 0:
-                self.attempts[fd] = address
                 return fd
             if fd >= 0:
+                del self.attempts[fd]
                 _syscalls.close(fd)
             self._failures.append(f"{address.text}: {os.strerror(code)}")
         if not self.attempts:
@@ -125,8 +135,10 @@ class ConnectRace:
         """Give up: close all attempts."""
         self._waiting.clear()
         self.next_start = inf
-        while self.attempts:
-            _syscalls.close(self.attempts.popitem()[0])
+        for fd in [*self.attempts, *self._made]:
+            self.attempts.pop(fd, None)
+            _syscalls.close(fd)
+        self._made = []
 
     def interrupt(self) -> None:
         """Make every attempt fail now, so that a thread that waits for one wakes up. The descriptors stay open."""

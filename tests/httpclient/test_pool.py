@@ -65,9 +65,13 @@ def test_statistics(scripted: ScriptedServers, silent_port: int) -> None:
         assert (one.open, one.idle, one.opening, one.waiting) == (2, 0, 0, 3)
         for future in [*futures, connecting]:
             future.cancel()
-        eventually(lambda: http.pool_statistics().opening == 0 and http.pool_statistics().open <= 1)
-        http.close_idle_connections()
-        eventually(lambda: http.pool_statistics().open == 0)
+        eventually(lambda: http.pool_statistics().opening == http.pool_statistics().waiting == 0)
+
+        def nothing_left() -> bool:
+            http.close_idle_connections()
+            return http.pool_statistics().open == 0
+
+        eventually(nothing_left)
 
 
 @both_ways
