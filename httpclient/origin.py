@@ -54,7 +54,7 @@ class Origin(OriginConnections):
                 self.finished(connection)
         except BaseException as error:
             if not isinstance(error, Exception):
-                self._interrupted(exchange)
+                self.interrupted(exchange)
             raise
 
     def http2_connection(self, exchange: Exchange) -> Http2Connection:
@@ -85,7 +85,7 @@ class Origin(OriginConnections):
             else:
                 self._drop(connection)
 
-    def _interrupted(self, exchange: Exchange) -> None:
+    def interrupted(self, exchange: Exchange) -> None:
         """After KeyboardInterrupt and the like: end the connection that the exchange had, unless others have it by
         now, and do what may not have been done for others.
         """

@@ -62,8 +62,14 @@ class StreamReader:
         self._closed = True
         exchange = self._exchange
         connection = exchange.connection
-        if connection is not None:
+        if connection is None:
+            return
+        try:
             connection.give_up(exchange)  # unless it has been given back already, because nothing was left
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                connection.origin.interrupted(exchange)
+            raise
 
     def __del__(self) -> None:
         # A response that nobody closed must not cost a connection for good.
