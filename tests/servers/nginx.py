@@ -67,7 +67,7 @@ _TLS = """
 _SITE = """
     server {{
         listen 127.0.0.1:{port} {listen};
-        listen unix:{unix} {listen};
+        {unix}
         server_name localhost;{tls}
         {directives}
         include locations.conf;
@@ -236,7 +236,7 @@ class Nginx(ServerProcess):
         return f"{'https' if SITES[site].identity else 'http'}://{host}:{self.port(site)}{path}"
 
     def unix_socket(self, site: str) -> Path:
-        """Return the path of the Unix domain socket of a site."""
+        """Return the path of the Unix domain socket of a site, which is there if the path isn't too long for one."""
         return self.directory / f"{site}.socket"
 
     def access(self) -> list[str]:
@@ -250,7 +250,9 @@ class Nginx(ServerProcess):
             identity = getattr(self._certificates, site.identity)
             tls = _TLS.format(certificate=identity.certificate, key=identity.key, ca=self._certificates.ca_file)
         listen = f"{'ssl' if site.identity else ''} {'http2' if site.http2 else ''}"
-        unix = self.unix_socket(name)
+        path = self.unix_socket(name)
+        # unix(7): sun_path has room for no more. Such a directory has no Unix domain sockets.
+        unix = f"listen unix:{path} {listen};" if len(os.fsencode(path)) <= 107 else ""
         return _SITE.format(port=self.port(name), unix=unix, listen=listen, tls=tls, directives=site.directives)
 
 
