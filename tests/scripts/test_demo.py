@@ -45,7 +45,7 @@ def test_it_shows_everything_and_leaves_nothing(tmp_path: Path) -> None:
     assert {"on_sent", "on_recv"} <= set(events)
     # Every layer says something, and names a routine of the original.
     for layer, routine in (("httpclient", "nghttp2_Send"), ("socketpool", "TgoOpenSSL.Write")):
-        assert re.search(rf"{layer} .*\[Delphi: \S*{re.escape(routine)}\]", output), output
+        assert re.search(rf"{layer} .*\[Delphi: [^\]]*\b{re.escape(routine)}\b[^\]]*\]", output), output
     server = re.search(r"process (\d+)", output)
     assert server
     assert not Path(f"/proc/{server[1]}").exists()
