@@ -55,7 +55,7 @@ def test_every_way_to_look_agrees(pairs: list[tuple[str, str]], wanted: str) -> 
     assert (wanted in headers) is bool(same) is (headers.index_of(wanted) >= 0)
     assert len(headers) == len(headers.keys()) == len({name.lower() for name, _ in pairs})
     assert dict(headers) == {name: headers[name] for name in headers}
-    assert headers == headers.copy() == TgoHttpHeaders(headers.headers and headers.items())
+    assert headers == headers.copy() == TgoHttpHeaders(headers.items())
 
 
 @settings(max_examples=300)
