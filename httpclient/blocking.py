@@ -9,7 +9,7 @@ import time
 
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange, StreamExchange
-from .failures import EventFailedError
+from .failures import EventFailedError, aborted
 from .flow import FOLLOWED, Flow
 from .response import HttpResponse
 from .streaming import StreamReader
@@ -39,11 +39,12 @@ def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> 
         try:
             pool.run(exchange)
             response = HttpResponse(exchange)
-            if response.status_code in FOLLOWED:
+            if response.status_code in FOLLOWED or exchange.head.sets_cookies or request.attends:  # type: ignore[union-attr]
                 flow = flow or Flow(client, request)
                 following = flow.follow(exchange, response)
                 if following is not None:
                     request = following
+                    _pause(client, flow)
                     continue
                 if isinstance(exchange, IncrementalExchange):
                     exchange.deliver_withheld()
@@ -51,6 +52,7 @@ def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> 
             flow = flow or Flow(client, request)
             if not exchange.done or exchange.error is not None:
                 if flow.retry(exchange, error):
+                    _pause(client, flow)
                     continue
                 exchange.on_failure(error)
             if isinstance(error, EventFailedError):
@@ -84,6 +86,7 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
         except HttpClientError as error:
             reader.close()
             if flow.retry(exchange, error):
+                _pause(client, flow)
                 continue
             exchange.on_failure(error)
             if isinstance(error, EventFailedError):
@@ -91,7 +94,7 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
                 break
             raise
         response = HttpResponse(exchange, reader)
-        if response.status_code in FOLLOWED:
+        if response.status_code in FOLLOWED or exchange.head.sets_cookies or request.attends:  # type: ignore[union-attr]
             try:
                 following = flow.follow(exchange, response)
             except BaseException:
@@ -100,6 +103,7 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
             if following is not None:
                 response.close()
                 request = following
+                _pause(client, flow)
                 continue
         response.history = flow.history
         # Without the reader: a response that is forgotten half read must not be kept here.
@@ -108,3 +112,12 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
         response.elapsed = now - started
         return response
     raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
+
+
+def _pause(client: TgoHttpClient, flow: Flow) -> None:
+    """Wait as long as the flow says before the next attempt.
+
+    :raises RequestAbortedError: the client was closed meanwhile.
+    """
+    if flow.pause and client.closes_within(flow.pause):
+        raise aborted().locate(url=flow.request.uri.to_string())

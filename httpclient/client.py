@@ -24,18 +24,19 @@ from .sockets import borrow_socket_manager, call_elsewhere, return_socket_manage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping
+    from http.cookiejar import CookieJar
+    from typing import Any, Literal, Unpack
 
     from .authentication import Authentication
-    from .body import BodyInput
+    from .call_options import AuthenticationInput, RequestOptions
     from .duplex import DuplexStream
     from .http2_statistics import Http2Statistics
     from .http2_trace import Http2Trace
     from .manager import TgoHttpClientManager
     from .pending import PendingCall
-    from .prepare import HeaderInput
     from .response import HttpResponse
+    from .retrying import RetryPolicy
     from .statistics import PoolStatistics
 
 #: Guards, for all clients, the moments in which one gets its connections and in which it is closed.
@@ -62,6 +63,12 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     :param pool_timeout: seconds to wait for a connection where all that are allowed are in use, likewise; ``None`` to
         give up when nobody has got one for *connect_timeout* seconds, however long the queue.
     :param timeout: seconds for a call altogether, redirects and retries included; 0 for no limit.
+    :param auth: how to authenticate: an :class:`Authentication`, or name and password.
+    :param netrc: look for credentials in a netrc file: a path, or ``True`` for the usual one.
+    :param cookie_jar: where cookies are kept: a jar that is made when it is needed by default; any
+        ``http.cookiejar.CookieJar``, which may be shared; the path of a file, which is read now and written when the
+        client is closed; ``False`` to keep none.
+    :param retry: after which failures and responses to repeat requests: a :class:`RetryPolicy`, or how often.
     :param follow_redirects: follow redirects.
     :param max_redirects: how many in a row, before :class:`TooManyRedirectsError`.
     :param max_decoded_size: how many bytes a body may become in memory as its content codings are undone; 0 for no
@@ -106,11 +113,6 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     Delphi: Grijjy.Http.TgoHttpClient
     """
 
-    connect_timeout: float
-    recv_timeout: float
-    send_timeout: float | None
-    pool_timeout: float | None
-    timeout: float
     follow_redirects: bool
     max_redirects: int
     allow_insecure_redirects: bool
@@ -126,6 +128,10 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         send_timeout: float | None = None,
         pool_timeout: float | None = None,
         timeout: float = 0.0,
+        auth: AuthenticationInput | None = None,
+        netrc: str | bool = False,
+        cookie_jar: CookieJar | str | os.PathLike[str] | Literal[False] | None = None,
+        retry: RetryPolicy | int | None = None,
         follow_redirects: bool = True,
         max_redirects: int = 20,
         max_decoded_size: int = MAX_DECODED_SIZE,
@@ -189,16 +195,25 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         self._running: set[PendingCall] = set()
         #: Who is to close the client when its non-blocking requests are over.
         self._keeper: TgoHttpClientManager | None = None
-        #: Seconds for lookup, TCP and TLS together.
+        #: Waited for by those who pause before they try again; made by the first.
+        self._ending: threading.Event | None = None
         self.connect_timeout = connect_timeout
-        #: Seconds of silence after which the server is given up.
         self.recv_timeout = recv_timeout
-        #: Seconds for which the server may take nothing of what is sent to it; ``None`` for :attr:`recv_timeout`.
-        self.send_timeout = send_timeout
-        #: Seconds to wait for a connection; ``None`` for :attr:`connect_timeout`, counted from when anybody got one.
-        self.pool_timeout = pool_timeout
-        #: Seconds for a call altogether; 0 for no limit.
         self.timeout = timeout
+        self.send_timeout = send_timeout
+        self.pool_timeout = pool_timeout
+        self.auth = auth
+        self.netrc = netrc
+        self.retry = retry
+        #: The jar is this client's own, and has a file.
+        self._saves_cookies = False
+        if cookie_jar is False:
+            self.cookie_jar = None
+        elif cookie_jar is not None:
+            from .cookies import jar_from
+
+            self.cookie_jar = jar = jar_from(cookie_jar)
+            self._saves_cookies = jar is not cookie_jar
         #: Follow redirects. Delphi: Grijjy.Http.TgoHttpClient.FollowRedirects
         self.follow_redirects = follow_redirects
         #: How many redirects in a row.
@@ -210,43 +225,71 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     # Requests
 
     def get(
-        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+        self,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a GET request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Get"""
         return self.request("GET", url, connect_timeout, recv_timeout, **options)
 
     def head(
-        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+        self,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a HEAD request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Head"""
         return self.request("HEAD", url, connect_timeout, recv_timeout, **options)
 
     def post(
-        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+        self,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a POST request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Post"""
         return self.request("POST", url, connect_timeout, recv_timeout, **options)
 
     def put(
-        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+        self,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a PUT request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Put"""
         return self.request("PUT", url, connect_timeout, recv_timeout, **options)
 
     def patch(
-        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+        self,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a PATCH request (RFC 5789); see :meth:`request`."""
         return self.request("PATCH", url, connect_timeout, recv_timeout, **options)
 
     def delete(
-        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+        self,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a DELETE request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Delete"""
         return self.request("DELETE", url, connect_timeout, recv_timeout, **options)
 
     def options(
-        self, url: str, connect_timeout: float | None = None, recv_timeout: float | None = None, **options: Any
+        self,
+        url: str,
+        connect_timeout: float | None = None,
+        recv_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """Make an OPTIONS request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Options"""
         return self.request("OPTIONS", url, connect_timeout, recv_timeout, **options)
@@ -257,12 +300,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         url: str,
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
-        *,
-        headers: HeaderInput | None = None,
-        data: BodyInput | None = None,
-        timeout: float | None = None,
-        send_timeout: float | None = None,
-        pool_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a request.
 
@@ -271,29 +309,24 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         :param connect_timeout: seconds for lookup, TCP and TLS together; ``None`` for the client's.
         :param recv_timeout: seconds of silence after which the server is given up; ``None`` for the client's.
         :param headers: header fields that go before the client's own.
-        :param data: the body: bytes, text (sent as UTF-8), a binary file, or an iterable of bytes. Without it,
-            :attr:`request_body` or :attr:`request_data` is sent if set.
+        :param params: what to add to the query of the URL: names and values, encoded here, or text that is.
+        :param data: the body: bytes, text (sent as UTF-8), a binary file, or an iterable of bytes; or the fields of a
+            form, as a mapping or as pairs. Without it, :attr:`request_body` or :attr:`request_data` is sent if set.
+        :param json: a value to send as JSON.
+        :param files: files to send as ``multipart/form-data``, with *data* as the other fields of the form.
+        :param cookies: names and values to send besides those of the jar; they aren't kept.
+        :param auth: how to authenticate, for this call: an :class:`Authentication`, or name and password.
         :param timeout: seconds for everything together; ``None`` for the client's, 0 for no limit.
-        :param send_timeout: seconds for which the server may take nothing of what is sent; ``None`` for the client's.
+        :param send_timeout: seconds in which the server takes nothing of the body; ``None`` for the client's.
         :param pool_timeout: seconds to wait for a connection; ``None`` for the client's.
+        :param retry: after what to repeat the request, as :attr:`retry`, for this call; 0 for nothing.
         :return: the :class:`HttpResponse`; with ``blocking=False``, a ``concurrent.futures.Future`` of it, and a
             :class:`TgoHttpResponseMessage` goes to those who subscribed.
         :raises HttpClientError: the request failed; see ``httpclient.errors`` for the causes. A Future carries it.
 
         May be called from any thread.
         """
-        request = self._preparer.prepare(
-            self,
-            method,
-            url,
-            self.connect_timeout if connect_timeout is None else connect_timeout,
-            self.recv_timeout if recv_timeout is None else recv_timeout,
-            self.timeout if timeout is None else timeout,
-            headers,
-            data,
-            self.send_timeout if send_timeout is None else send_timeout,
-            self.pool_timeout if pool_timeout is None else pool_timeout,
-        )
+        request = self._preparer.prepare(self, method, url, connect_timeout, recv_timeout, options)
         if self._blocking:
             return carry_out(self, self._pool or self._open_pool(), request)
         call = self._call_type(self, self._pool or self._open_pool(), request)
@@ -306,42 +339,39 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         url: str,
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
-        *,
-        headers: HeaderInput | None = None,
-        data: BodyInput | None = None,
-        timeout: float | None = None,
-        send_timeout: float | None = None,
-        pool_timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> HttpResponse:
         """Make a request and return as soon as the head of the response is there; read the body from the response.
 
         Nothing is read ahead: a reader that stops makes the server stop. Always blocking, whatever the client is.
         The response must be closed: use it in a ``with`` statement. Parameters and errors as in :meth:`request`.
         """
-        request = self._preparer.prepare(
-            self,
-            method,
-            url,
-            self.connect_timeout if connect_timeout is None else connect_timeout,
-            self.recv_timeout if recv_timeout is None else recv_timeout,
-            self.timeout if timeout is None else timeout,
-            headers,
-            data,
-            self.send_timeout if send_timeout is None else send_timeout,
-            self.pool_timeout if pool_timeout is None else pool_timeout,
-        )
+        request = self._preparer.prepare(self, method, url, connect_timeout, recv_timeout, options)
         return open_stream(self, self._pool or self._open_pool(), request)
+
+    def download(
+        self,
+        url: str,
+        path: str | os.PathLike[str],
+        *,
+        resume: bool = False,
+        progress: Callable[[int, int | None], object] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> HttpResponse:
+        """Save what a URL has in a file; see :func:`httpclient.download.download`. Always blocking."""
+        from .download import download
+
+        return download(self, url, path, resume=resume, progress=progress, **options)
 
     def open_stream(
         self,
         method: str,
         url: str,
-        *,
-        headers: HeaderInput | None = None,
-        protocol: str = "",
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
-        timeout: float | None = None,
+        *,
+        protocol: str = "",
+        **options: Unpack[RequestOptions],
     ) -> DuplexStream:
         """Send the head of a request over HTTP/2, and return what body and response are sent and received with.
 
@@ -350,21 +380,14 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         :param protocol: makes the method CONNECT an extended one (RFC 8441), as in ``websocket``.
         :raises HttpProtocolError: the server speaks HTTP/1.1, or doesn't offer the extended CONNECT.
 
-        Other parameters and errors as in :meth:`request`; the receive timeout counts while somebody waits.
+        Other parameters and errors as in :meth:`request`, but for those of a body; the receive timeout counts while
+        somebody waits.
         """
         from .duplex import DuplexBody, open_duplex
 
         body = DuplexBody()
-        request = self._preparer.prepare(
-            self,
-            method,
-            url,
-            self.connect_timeout if connect_timeout is None else connect_timeout,
-            self.recv_timeout if recv_timeout is None else recv_timeout,
-            self.timeout if timeout is None else timeout,
-            headers,
-            body,
-        )
+        options["data"] = body  # type: ignore[typeddict-item]
+        request = self._preparer.prepare(self, method, url, connect_timeout, recv_timeout, options)
         return open_duplex(self, request, body, protocol)
 
     # Life
@@ -427,6 +450,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
                 return
             self._closed = True
             pool, self._pool = self._pool, None
+            if self._ending is not None:
+                self._ending.set()
         owned = pool if self._manager is None else None
         if owned is not None:
             owned.close()
@@ -436,6 +461,16 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.forget(self)
+        if self._saves_cookies:
+            self.known_jar.save()  # type: ignore[union-attr]
+
+    def closes_within(self, seconds: float) -> bool:
+        """Wait; ``True`` as soon as the client is closed."""
+        with _life:
+            if self._closed:
+                return True
+            ending = self._ending = self._ending or threading.Event()
+        return ending.wait(seconds)
 
     def end_calls(self) -> None:
         """End the non-blocking requests under way, whose connections are not this client's alone, or gone."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .exchange import Exchange, IncrementalExchange
 from .failures import EventFailedError
-from .flow import FOLLOWED
+from .redirects import REDIRECTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,12 +103,13 @@ class ClientEvents:
         return None if on_recv is None else self._fire(exchange, on_recv, piece)
 
     def _withholds(self, exchange: Exchange) -> bool:
-        head = exchange.head
-        return head is not None and head.status in FOLLOWED and self._will_follow(head)
-
-    def _will_follow(self, head: ResponseHead) -> bool:
+        """Whether another attempt may follow: then it isn't known yet if the body is the one that was asked for."""
+        head, request = exchange.head, exchange.request
+        assert head is not None
         if head.status == 401:
-            return self.on_password is not None
+            return self.on_password is not None or request.authentication is not None
         if head.status == 407:
             return True
-        return self.follow_redirects and head.get(b"location") is not None
+        if head.status in REDIRECTS:
+            return self.follow_redirects and head.get(b"location") is not None
+        return request.retry is not None and head.status in request.retry.statuses

@@ -47,6 +47,8 @@ class Exchange:
     proxy_credentials: str
     #: Call :meth:`deliver` after each receive.
     incremental = False
+    #: Something of the body has been given to the user: the request can't be repeated without his noticing.
+    delivered = False
 
     def __init__(self, request: Request, on_done: Callable[[Exchange], object] | None = None) -> None:
         self.request = request
@@ -145,7 +147,9 @@ class IncrementalExchange(Exchange):
     :ivar withheld: the pieces are kept, because another attempt may follow this one; ``None`` before the first.
     """
 
-    __slots__ = ("_arrived", "_begun", "_decoder", "_delivering", "_kept", "_on_recv", "_withholds", "withheld")
+    __slots__ = (
+        "_arrived", "_begun", "_decoder", "_delivering", "_kept", "_on_recv", "_withholds", "delivered", "withheld",
+    )  # fmt: skip
 
     incremental = True
 
@@ -164,6 +168,7 @@ class IncrementalExchange(Exchange):
         self._decoder: ContentDecoder | None = None
         self._kept = 0
         self._delivering = False
+        self.delivered = False
         self.withheld: bool | None = None
 
     def on_data(self, view: memoryview) -> None:
@@ -185,6 +190,7 @@ class IncrementalExchange(Exchange):
                 if self.withheld:
                     self.chunks.append(piece)
                     continue
+                self.delivered = True
                 for part in self._decode(piece):
                     if self._on_recv(self, part) is not False:
                         self._keep(part)

@@ -21,10 +21,11 @@ class ResponseHead:
         lower case (HTTP/2); no pseudo fields.
     """
 
-    __slots__ = ("_coded", "_fields", "_reason", "_version", "status")
+    __slots__ = ("_coded", "_fields", "_reason", "_sets_cookies", "_version", "status")
 
     status: int
     _coded: bool | None
+    _sets_cookies: bool | None
     _fields: list[tuple[bytes, bytes]] | None
 
     def __init__(self, status: int, reason: bytes, version: str, fields: list[tuple[bytes, bytes]]) -> None:
@@ -33,6 +34,7 @@ class ResponseHead:
         self._version = version
         self._fields = fields
         self._coded = None
+        self._sets_cookies = None
 
     @property
     def reason(self) -> bytes:
@@ -58,6 +60,14 @@ class ResponseHead:
         if coded is None:
             coded = self._coded = self.get(b"content-encoding") is not None
         return coded
+
+    @property
+    def sets_cookies(self) -> bool:
+        """There is a Set-Cookie (RFC 6265 section 4.1). Looked for once, like :attr:`coded`."""
+        found = self._sets_cookies
+        if found is None:
+            found = self._sets_cookies = self.get(b"set-cookie") is not None
+        return found
 
     def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
         """Return the value of the first field called *name*.
@@ -96,6 +106,7 @@ class Http1ResponseHead(ResponseHead):
         self._lower = b""
         self._fields = None
         self._coded = None
+        self._sets_cookies = None
 
     def _lowered(self) -> bytes:
         """Keep the head in lower case, for searches by name."""

@@ -83,9 +83,9 @@ class PendingCall:
         if self._ended or exchange is not self._exchange:
             return
         try:
-            if exchange.error is not None or exchange.head.status in FOLLOWED:  # type: ignore[union-attr]
+            if exchange.error is not None or self._leads_on(exchange):
                 if self._goes_on(exchange):
-                    self._attempt()
+                    self._next_attempt()
                     return
                 if exchange.error is not None:
                     self._finish(None, exchange.error)
@@ -101,6 +101,34 @@ class PendingCall:
             response.history = self._flow.history
         response.elapsed = time.monotonic() - self._started
         self._finish(response, None)
+
+    @staticmethod
+    def _leads_on(exchange: Exchange) -> bool:
+        head = exchange.head
+        assert head is not None
+        return head.status in FOLLOWED or head.sets_cookies or exchange.request.attends
+
+    def _next_attempt(self) -> None:
+        """Make another attempt, after the pause that the flow asks for. In a worker's thread."""
+        assert self._flow is not None
+        if not self._flow.pause:
+            self._attempt()
+            return
+        worker = self._pool.socket_manager.choose_worker()
+        when = time.monotonic() + self._flow.pause
+        worker.call_soon(lambda: worker.call_at(when, self._attempt_late))
+
+    def _attempt_late(self) -> None:
+        if self._ended:
+            return
+        try:
+            if self._given_up:
+                raise aborted("the request was given up")
+            self._attempt()
+        except HttpClientError as error:
+            self._finish(None, error)
+        except BaseException as error:
+            self._finish(None, EventFailedError(error))
 
     def _goes_on(self, exchange: Exchange) -> bool:
         """Whether another attempt follows."""

@@ -8,34 +8,30 @@ from __future__ import annotations
 import time
 
 from .body import make_body
+from .call_options import OPTIONS
+from .credentials import as_authentication, asking, authentication_for
 from .decoding import accept_encoding
-from .errors import InvalidRequestError, InvalidUrlError
+from .errors import BodyError, InvalidRequestError, InvalidUrlError
 from .headers import TgoHttpHeaders
 from .request import Request
+from .settings import as_retry_policy
 from .uri import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+    from typing import Any
 
-    from .body import Body, BodyInput
+    from .body import Body
+    from .call_options import HeaderInput, RequestOptions
     from .settings import RequestSettings
     from .uri import TgoURI
-
-    HeaderInput = Mapping[str, str] | Iterable[tuple[str, str]]
 
 #: Seconds that stand for ever: some of what waits can't count to infinity.
 FOREVER = 1e9
 
 #: Methods that have a body as a rule, so that its absence is worth a word (RFC 9110 section 8.6).
 _METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
-
-
-def basic_authorization(user_name: str, password: str) -> str:
-    """Return the value of Authorization for Basic (RFC 7617, with UTF-8)."""
-    from binascii import b2a_base64
-
-    return "Basic " + b2a_base64(f"{user_name}:{password}".encode(), newline=False).decode("ascii")
 
 
 def http_uri(url: str) -> TgoURI:
@@ -53,16 +49,6 @@ def http_uri(url: str) -> TgoURI:
 
 def _given_fields(headers: HeaderInput | None) -> list[tuple[str, str]]:
     return [] if headers is None else TgoHttpHeaders(headers).items()
-
-
-def _limit(seconds: float, name: str) -> float:
-    """Return a time limit that everybody can count.
-
-    :raises InvalidRequestError: it isn't one.
-    """
-    if not seconds >= 0:  # nor "not a number"
-        raise InvalidRequestError(f"{name} must not be negative: {seconds!r}")
-    return min(seconds, FOREVER)
 
 
 def _frame(given: list[tuple[str, str]], method: str, body: Body | None) -> list[tuple[str, str]]:
@@ -102,152 +88,258 @@ def _frame(given: list[tuple[str, str]], method: str, body: Body | None) -> list
     return [("Content-Length", "0")] if method in _METHODS_WITH_BODY else []
 
 
-def make_fields(
-    settings: RequestSettings, method: str, uri: TgoURI, headers: HeaderInput | None, body: Body | None
-) -> list[tuple[str, str]]:
-    """Return the header fields of a request: the call's, then the client's, then what the settings say.
+def cookie_value(settings: RequestSettings, uri: TgoURI, own: str) -> str:
+    """Return the value of Cookie: what the caller has put there, and what the jar has for the URL."""
+    jar = settings.known_jar
+    if jar is None:
+        return own
+    from .cookies import cookie_header
 
-    A field that is given by one of these is not taken from the next.
+    kept = cookie_header(jar, uri)
+    return f"{own}; {kept}" if own and kept else own or kept
 
-    :raises InvalidRequestError: what is given contradicts itself.
-    """
-    given = _given_fields(headers)
-    names = {name.lower() for name, _ in given}
-    for name, value in settings.request_headers.items():
-        if name.lower() not in names:
-            given.append((name, value))
-    names.update(name.lower() for name, _ in given)
 
-    fields = []
-    if "host" in names:
-        if sum(name.lower() == "host" for name, _ in given) > 1:
-            raise InvalidRequestError("more than one Host (RFC 9112 3.2)")
-    else:
-        fields.append(("Host", uri.authority))  # RFC 9112 section 3.2: first, and with a port that isn't the default
-
-    def add(name: str, value: str) -> None:
-        if value and name.lower() not in names:
-            fields.append((name, value))
-
-    add("User-Agent", settings.user_agent)
-    add("Accept", "*/*")
-    # RFC 9110 sections 8.1 and 14.1.2: ranges are parts of the coded form, which is of no use without the rest.
-    add("Accept-Encoding", "identity" if settings.range or "range" in names else accept_encoding())
-    user_name = uri.username or settings.user_name
-    if user_name:
-        add("Authorization", basic_authorization(user_name, uri.password if uri.username else settings.password))
-    else:
-        add("Authorization", settings.authorization)
-    add("Range", settings.range)
+def _own_cookies(settings: RequestSettings, given: Mapping[str, str] | None) -> str:
+    """Return the cookies that don't come from the jar: the client's raw ones, and those of the call."""
     cookies = settings.cookies
-    if cookies:
-        add("Cookie", "; ".join(cookies))
-    if body is not None:
-        add("Content-Type", settings.content_type)
-    fields += _frame(given, method, body)
-    return fields + given
+    if given:
+        cookies = cookies + [f"{name}={value}" for name, value in given.items()]
+    return "; ".join(cookies)
+
+
+class _Draft:
+    """A request in the making.
+
+    :param settings: the client's.
+    :param options: the call's.
+    """
+
+    __slots__ = ("authentication", "body", "content_type", "cookies", "fields", "method", "names", "settings", "uri")
+
+    def __init__(self, settings: RequestSettings, method: str, url: str, options: RequestOptions) -> None:
+        if not options.keys() <= OPTIONS:
+            unknown = ", ".join(sorted(options.keys() - OPTIONS))
+            raise TypeError(f"a request has no such option: {unknown}; there are {', '.join(sorted(OPTIONS))}")
+        self.settings = settings
+        self.method = method
+        self.uri = http_uri(url)
+        params = options.get("params")
+        if params is not None:
+            from .forms import with_params
+
+            self.uri = with_params(self.uri, params)
+        self.body, self.content_type = _make_body(settings, options)
+        self.cookies: str | None = _own_cookies(settings, options.get("cookies"))
+        self.authentication = as_authentication(options.get("auth"))
+        self._make_fields(options.get("headers"))
+
+    def _make_fields(self, headers: HeaderInput | None) -> None:
+        """Make the header fields: the call's, then the client's, then what the settings say.
+
+        A field that is given by one of these is not taken from the next.
+
+        :raises InvalidRequestError: what is given contradicts itself.
+        """
+        settings, uri, body = self.settings, self.uri, self.body
+        given = _given_fields(headers)
+        names = {name.lower() for name, _ in given}
+        for name, value in settings.request_headers.items():
+            if name.lower() not in names:
+                given.append((name, value))
+        names.update(name.lower() for name, _ in given)
+
+        fields: list[tuple[str, str]] = []
+        if "host" in names:
+            if sum(name.lower() == "host" for name, _ in given) > 1:
+                raise InvalidRequestError("more than one Host (RFC 9112 3.2)")
+        else:
+            fields.append(("Host", uri.authority))  # RFC 9112 section 3.2: first, its port unless it is the default
+
+        def add(name: str, value: str) -> None:
+            if value and name.lower() not in names:
+                fields.append((name, value))
+
+        add("User-Agent", settings.user_agent)
+        add("Accept", "*/*")
+        # RFC 9110 sections 8.1 and 14.1.2: ranges are parts of the coded form, which is of no use without the rest.
+        add("Accept-Encoding", "identity" if settings.range or "range" in names else accept_encoding())
+        add("Range", settings.range)
+        if "cookie" in names:
+            self.cookies = None
+        else:
+            add("Cookie", cookie_value(settings, uri, self.cookies or ""))
+        if body is not None:
+            add("Content-Type", self.content_type)
+        if "authorization" not in names:
+            if self.authentication is None or uri.username:
+                self.authentication = authentication_for(settings, uri)
+            if self.authentication is None:
+                add("Authorization", settings.authorization)
+        else:
+            self.authentication = None
+        fields += _frame(given, self.method, body)
+        self.fields = fields + given
+
+    def authorize(self) -> str:
+        """Return what to send in Authorization unasked."""
+        if self.authentication is None:
+            return ""
+        return self.authentication.authorize(asking(self.method, self.uri, self.body, self.fields))
+
+
+def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body | None, str]:
+    """Return the body of a call, if it has one, and its Content-Type.
+
+    :raises BodyError: it can't be sent.
+    """
+    data, files, json = options.get("data"), options.get("files"), options.get("json")
+    if json is not None:
+        if data is not None or files is not None:
+            raise BodyError("a request has one body: give json or data and files")
+        from .forms import json_body
+
+        return json_body(json)
+    if files is not None:
+        from .multipart import multipart_body
+
+        return multipart_body(data, files)  # type: ignore[arg-type]
+    if data is None:
+        data = settings.request_body or settings.request_data or None
+        if data is None:
+            return None, ""
+    elif is_form(data):
+        from .forms import form_body
+
+        return form_body(data)  # type: ignore[arg-type]
+    return make_body(data), settings.content_type  # type: ignore[arg-type]
+
+
+def is_form(data: object) -> bool:
+    """Tell whether data are the fields of a form, and not bytes in one form or another."""
+    if isinstance(data, (list, tuple)):
+        return bool(data) and isinstance(data[0], (list, tuple))
+    return hasattr(data, "items")
 
 
 class Preparer:
     """Makes the requests of one client, and keeps what can be kept of those that come again and again."""
 
-    __slots__ = ("_cookies", "_kept", "_version")
+    __slots__ = ("_cookies", "_jar_until", "_jar_version", "_keeps", "_kept", "_version")
 
     #: How many different requests are kept.
     KEPT = 256
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], Request] = {}
+        self._kept: dict[tuple[str, str, float | None, float | None], Request] = {}
         # What the kept ones were made from. The list of cookies is handed out, so it may change without a word.
         self._version = -1
         self._cookies: list[str] = []
+        self._jar_version = -1
+        self._jar_until = 0.0
+        #: The settings allow to keep requests.
+        self._keeps = False
 
     def prepare(  # noqa: PLR0917
         self,
         settings: RequestSettings,
         method: str,
         url: str,
-        connect_timeout: float,
-        recv_timeout: float,
-        timeout: float,
-        headers: HeaderInput | None = None,
-        data: BodyInput | None = None,
-        send_timeout: float | None = None,
-        pool_timeout: float | None = None,
+        connect_timeout: float | None,
+        recv_timeout: float | None,
+        options: RequestOptions,
     ) -> Request:
         """Return the request for a call.
 
         :param settings: the client's.
-        :param timeout: seconds for everything together; 0 for no limit.
+        :param connect_timeout: seconds; ``None`` for the client's.
+        :param recv_timeout: seconds; ``None`` for the client's.
+        :param options: what else the call says; not changed.
         :raises InvalidUrlError: the URL can't be used.
         :raises InvalidRequestError: the method, a field or a limit can't be used.
         :raises BodyError: the body can't be sent.
         """
-        deadline = time.monotonic() + _limit(timeout, "timeout") if timeout else 0.0
-        if data is None:
-            if settings.request_body:
-                data = settings.request_body
-            elif settings.request_data:
-                data = settings.request_data
-        if data is not None or headers is not None:
-            uri = http_uri(url)
-            body = None if data is None else make_body(data)
-            fields = make_fields(settings, method, uri, headers, body)
-            return _request(
-                settings, method, uri, fields, body, connect_timeout, recv_timeout, deadline, send_timeout, pool_timeout
-            )
-        version = settings.settings_version
-        if version != self._version or settings.cookies != self._cookies:
-            self._kept = {}
-            self._cookies = list(settings.cookies)
-            self._version = version
-        kept = self._kept.get((method, url))
-        if kept is None:
-            uri = http_uri(url)
-            fields = make_fields(settings, method, uri, None, None)
-            kept = _request(
-                settings, method, uri, fields, None, connect_timeout, recv_timeout, 0.0, send_timeout, pool_timeout
-            )
-            if len(self._kept) >= self.KEPT:
-                self._kept.clear()
-            self._kept[method, url] = kept
         if (
-            kept.recv_timeout == recv_timeout
-            and kept.connect_timeout == connect_timeout
-            and not deadline
-            and kept.send_timeout == (recv_timeout if send_timeout is None else send_timeout)
-            and kept.pool_timeout == pool_timeout
+            settings.settings_version != self._version
+            or settings._cookies != self._cookies
+            or settings._jar is not None
         ):
-            return kept  # a request without a body has no state of its own
-        return _request(
-            settings, method, kept.uri, kept.fields, None, connect_timeout, recv_timeout, deadline, send_timeout,
-            pool_timeout, kept.http1_head(),
-        )  # fmt: skip
+            self._catch_up(settings)
+        if options or not self._keeps:
+            return _request(settings, _Draft(settings, method, url, options), connect_timeout, recv_timeout, options)
+        key = method, url, connect_timeout, recv_timeout
+        kept = self._kept.get(key)
+        if kept is None:
+            draft = _Draft(settings, method, url, options)
+            kept = _request(settings, draft, connect_timeout, recv_timeout, options)
+            if draft.authentication is None or draft.authentication.constant:
+                if len(self._kept) >= self.KEPT:
+                    self._kept.clear()
+                self._kept[key] = kept
+        return kept  # a request without a body has no state of its own
+
+    def _catch_up(self, settings: RequestSettings) -> None:
+        """Drop what was made from other settings, or of other cookies."""
+        version = settings.settings_version
+        jar: Any = settings.known_jar
+        if version == self._version and settings.cookies == self._cookies:
+            if jar is None or (self._keeps and jar.version == self._jar_version and time.time() < self._jar_until):
+                return
+        self._kept = {}
+        self._cookies = list(settings.cookies)
+        self._keeps = not (settings.request_body or settings.request_data or settings.timeout)
+        if jar is not None:
+            # Another jar than ours doesn't tell when it changes.
+            self._keeps = self._keeps and hasattr(jar, "version")
+            if self._keeps:
+                self._jar_until, self._jar_version = jar.changes_at(), jar.version
+        self._version = version
 
 
-def _request(  # noqa: PLR0917
+def _request(
     settings: RequestSettings,
-    method: str,
-    uri: TgoURI,
-    fields: list[tuple[str, str]],
-    body: Body | None,
-    connect_timeout: float,
-    recv_timeout: float,
-    deadline: float,
-    send_timeout: float | None,
-    pool_timeout: float | None,
-    head: bytes = b"",
+    draft: _Draft,
+    connect_timeout: float | None,
+    recv_timeout: float | None,
+    options: RequestOptions,
 ) -> Request:
-    connect_timeout = _limit(connect_timeout, "connect_timeout")
-    recv_timeout = _limit(recv_timeout, "recv_timeout")
-    if send_timeout is not None:
-        send_timeout = _limit(send_timeout, "send_timeout")
-    if pool_timeout is not None:
-        pool_timeout = _limit(pool_timeout, "pool_timeout")
-    limit = settings.max_decoded_size
+    """Return the request of a draft, with its limits."""
+    timeout = _seconds("timeout", options.get("timeout"), settings.timeout)
+    connect = _seconds("connect_timeout", connect_timeout, settings.connect_timeout)
+    receive = _seconds("recv_timeout", recv_timeout, settings.recv_timeout)
+    pool = options.get("pool_timeout")
+    if pool is None:
+        pool = settings.pool_timeout
+    retry = options.get("retry")
+    fields = draft.fields
+    authorization = draft.authorize()
+    if authorization:
+        fields.append(("Authorization", authorization))
     request = Request(
-        method, uri, fields, body, connect_timeout, recv_timeout, deadline, head, limit, send_timeout, pool_timeout
+        draft.method,
+        draft.uri,
+        fields,
+        draft.body,
+        connect,
+        receive,
+        time.monotonic() + timeout if timeout else 0.0,
+        max_decoded_size=settings.max_decoded_size,
+        send_timeout=_seconds("send_timeout", options.get("send_timeout"), settings.send_timeout, receive),
+        pool_timeout=None if pool is None else _seconds("pool_timeout", pool),
+        authentication=draft.authentication,
+        retry=settings.retry if retry is None else as_retry_policy(retry),
+        cookies=draft.cookies,
     )
     # At once, so that what may not be sent is refused before a connection is made, and whatever that would speak.
     request.http1_head()
     return request
+
+
+def _seconds(name: str, *given: float | None) -> float:
+    """Return the first time limit that is given, as one that everybody can count.
+
+    :raises InvalidRequestError: it is no time limit.
+    """
+    seconds = next(value for value in given if value is not None)
+    if not seconds >= 0:  # nor "not a number"
+        raise InvalidRequestError(f"{name} must not be negative: {seconds!r}")
+    return min(seconds, FOREVER)

@@ -12,7 +12,9 @@ from .http1_request import build_head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .authentication import Authentication
     from .body import Body
+    from .retrying import RetryPolicy
     from .uri import TgoURI
 
 #: RFC 9110 section 9.2.2: sending these twice does what sending them once does.
@@ -41,14 +43,19 @@ class Request:
     :param send_timeout: seconds for which the peer may take nothing of what is sent; ``None`` for *recv_timeout*.
     :param pool_timeout: seconds to wait for a connection; ``None`` for *connect_timeout*, counted from when anybody
         last got one.
+    :param authentication: answers challenges of the server.
+    :param retry: says after which failures and responses it is repeated.
+    :param cookies: what the caller has put into Cookie; the jar adds to it. ``None`` to leave the field alone.
 
     :ivar closes: no other request follows on the same HTTP/1.1 connection (RFC 9112 section 9.6).
+    :ivar attends: each response is to be looked at, whatever its status.
     :ivar expects_continue: the body is only to be sent when the server asks for it (RFC 9110 section 10.1.1).
     """
 
     __slots__ = (
-        "_head", "body", "closes", "connect_timeout", "deadline", "expects_continue", "fields", "max_decoded_size",
-        "method", "pool_timeout", "recv_timeout", "send_timeout", "uri",
+        "_head", "attends", "authentication", "body", "closes", "connect_timeout", "cookies", "deadline",
+        "expects_continue", "fields", "max_decoded_size", "method", "pool_timeout", "recv_timeout", "retry",
+        "send_timeout", "uri",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917
@@ -62,8 +69,12 @@ class Request:
         deadline: float,
         head: bytes = b"",
         max_decoded_size: int = MAX_DECODED_SIZE,
+        *,
         send_timeout: float | None = None,
         pool_timeout: float | None = None,
+        authentication: Authentication | None = None,
+        retry: RetryPolicy | None = None,
+        cookies: str | None = "",
     ) -> None:
         self.method = method
         self.uri = uri
@@ -71,10 +82,14 @@ class Request:
         self.body = body
         self.connect_timeout = connect_timeout
         self.recv_timeout = recv_timeout
+        self.deadline = deadline
         self.send_timeout = recv_timeout if send_timeout is None else send_timeout
         self.pool_timeout = pool_timeout
-        self.deadline = deadline
         self.max_decoded_size = max_decoded_size
+        self.authentication = authentication
+        self.retry = retry
+        self.cookies = cookies
+        self.attends = retry is not None or (authentication is not None and authentication.learns)
         self._head = head
         self.closes = bool(head) and _says_close(head)
         self.expects_continue = body is not None and any(
@@ -102,12 +117,30 @@ class Request:
             self.closes = _says_close(head)
         return head
 
-    def with_changes(self, method: str, uri: TgoURI, fields: list[tuple[str, str]], body: Body | None) -> Request:
+    def with_changes(
+        self,
+        method: str,
+        uri: TgoURI,
+        fields: list[tuple[str, str]],
+        body: Body | None,
+        authentication: Authentication | None,
+    ) -> Request:
         """Return a request that follows from this one and has its limits."""
         return Request(
-            method, uri, fields, body, self.connect_timeout, self.recv_timeout, self.deadline,
-            max_decoded_size=self.max_decoded_size, send_timeout=self.send_timeout, pool_timeout=self.pool_timeout,
-        )  # fmt: skip
+            method,
+            uri,
+            fields,
+            body,
+            self.connect_timeout,
+            self.recv_timeout,
+            self.deadline,
+            max_decoded_size=self.max_decoded_size,
+            send_timeout=self.send_timeout,
+            pool_timeout=self.pool_timeout,
+            authentication=authentication,
+            retry=self.retry,
+            cookies=self.cookies,
+        )
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri.origin}>"

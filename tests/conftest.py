@@ -21,6 +21,7 @@ from tests.servers.nginx import Nginx
 from tests.servers.proxies import Microsocks, Stunnel, Tinyproxy
 from tests.servers.redis import Redis
 from tests.servers.scripted import ScriptedServer
+from tests.servers.site import Site
 from tests.servers.sockets import refused_port as _refused_port
 from tests.servers.sockets import silent_port as _silent_port
 
@@ -34,10 +35,28 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tests.servers.http2 import Http2Server
+    from tests.servers.site import Responder
 
     # Arguments are those of the class.
     ScriptedServers = Callable[..., ScriptedServer]
     Http2Servers = Callable[..., Http2Server]
+
+
+class Served:
+    """See the fixture ``served``."""
+
+    def __init__(self, request: pytest.FixtureRequest, scripted: ScriptedServers) -> None:
+        self.http2: bool = request.param
+        self._request = request
+        self._scripted = scripted
+
+    def __call__(self, respond: Responder, **options: Any) -> tuple[Site, str]:
+        """Return a new site and its URL, without a slash at the end."""
+        site = Site(respond)
+        if self.http2:
+            servers: Http2Servers = self._request.getfixturevalue("http2_scripted")
+            return site, servers(site.http2, **options).url
+        return site, self._scripted(site.http1, **options).url
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +163,15 @@ def http2_scripted() -> Iterator[Http2Servers]:
             return stack.enter_context(Http2Server(*arguments, **options))
 
         yield make
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest, scripted: ScriptedServers) -> Served:
+    """Makes sites that last as long as the test, over HTTP/1.1, or HTTP/2 where the parameter says so.
+
+    ``site, url = served(respond)``; the clients are to be made with ``http2=served.http2``.
+    """
+    return Served(request, scripted)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The two ways to make a request, for tests that expect the same of both."""
+"""The ways to make a request, for tests that expect the same of all."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ LIMIT = 30.0
 
 
 class Way(NamedTuple):
-    """Blocking or non-blocking."""
+    """Blocking or non-blocking, or a stream that is read to its end."""
 
     blocking: bool
+    streamed: bool = False
 
     def client(
         self, certificates: Certificates | None = None, *, http2: bool | None = False, **options: Any
@@ -30,6 +31,10 @@ class Way(NamedTuple):
 
     def request(self, client: TgoHttpClient, method: str, url: str, **options: Any) -> HttpResponse:
         """Make a request and return its response."""
+        if self.streamed:
+            with client.stream(method, url, **options) as response:
+                assert isinstance(response.content, bytes)
+                return response
         return self.result(client.request(method, url, **options))
 
     def get(self, client: TgoHttpClient, url: str, **options: Any) -> HttpResponse:
@@ -54,3 +59,16 @@ NON_BLOCKING = Way(False)
 
 #: Runs a test once for each way.
 both_ways = pytest.mark.parametrize("way", [BLOCKING, NON_BLOCKING], ids=["blocking", "non-blocking"])
+
+STREAMED = Way(True, True)
+
+#: Runs a test once for each way, over HTTP/1.1 and over HTTP/2: with a ``way`` and a ``served``.
+everywhere = pytest.mark.parametrize(
+    ("way", "served"),
+    [
+        pytest.param(way, http2, id=f"{name}-{'http2' if http2 else 'http1'}")
+        for way, name in ((BLOCKING, "blocking"), (NON_BLOCKING, "non-blocking"), (STREAMED, "streamed"))
+        for http2 in (False, True)
+    ],
+    indirect=["served"],
+)
