@@ -5,6 +5,7 @@ Delphi: units Grijjy.Http and Grijjy.Uri.
 
 from __future__ import annotations
 
+from ._later import LATER, load
 from .body import BodyWithTrailers
 from .buffer import TThreadSafeBuffer
 from .client import TgoHttpClient
@@ -58,6 +59,20 @@ from .messaging import TgoHttpResponseMessage, TMessage, TMessageManager
 from .response import HttpResponse
 from .uri import TgoURI
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .authentication import (
+        Authentication,
+        AuthenticationRequest,
+        BasicAuthentication,
+        BearerAuthentication,
+        Challenge,
+        DigestAuthentication,
+    )
+    from .cookies import HttpCookieJar
+    from .duplex import DuplexStream
+    from .retrying import RetryPolicy
+
 __all__ = [
     "BUFFER_SIZE",
     "CRLF",
@@ -71,18 +86,26 @@ __all__ = [
     "S_TRANSFER_ENCODING",
     "TIMEOUT_CONNECT",
     "TIMEOUT_RECV",
+    "Authentication",
+    "AuthenticationRequest",
+    "BasicAuthentication",
+    "BearerAuthentication",
     "BodyError",
     "BodyWithTrailers",
+    "Challenge",
     "ClientClosedError",
     "ConnectError",
     "ConnectTimeoutError",
     "DeadlineError",
     "DecodingError",
+    "DigestAuthentication",
+    "DuplexStream",
     "Http2ConnectionError",
     "Http2StreamError",
     "HttpCertificateError",
     "HttpClientError",
     "HttpClientManager",
+    "HttpCookieJar",
     "HttpProtocolError",
     "HttpResponse",
     "HttpStatusError",
@@ -99,6 +122,7 @@ __all__ = [
     "RemoteClosedError",
     "RequestAbortedError",
     "ResponseHead",
+    "RetryPolicy",
     "SendTimeoutError",
     "TMessage",
     "TMessageManager",
@@ -116,3 +140,15 @@ __all__ = [
     "TgoURI",
     "TooManyRedirectsError",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = load(name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

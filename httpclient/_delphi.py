@@ -159,7 +159,7 @@ NEW: dict[str, str] = {
     **_new("any method, and one that came after the original", "TgoHttpClient.request TgoHttpClient.patch"),
     **_new("incremental, pulled by the caller", "TgoHttpClient.stream"),
     **_new("what HTTP/2 connections have done", "TgoHttpClient.http2_statistics"),
-    **_new("request and response as two streams at once, which HTTP/2 allows", "TgoHttpClient.open_stream"),
+    **_new("request and response as two streams at once, which HTTP/2 allows", "DuplexStream TgoHttpClient.open_stream"),
     **_new("trailer fields in a request, as HTTP/2 and chunks allow", "BodyWithTrailers"),
     **_new("the response object of the last request", "TgoHttpClient.last_response"),
     **_new("whether close() has been called", "TgoHttpClient.closed"),
@@ -171,6 +171,23 @@ NEW: dict[str, str] = {
         TgoHttpClient.end_calls
         """,
     ),
+    **_new(
+        "Digest, tokens, and schemes of the caller's own beside the original's Basic",
+        """
+        Authentication AuthenticationRequest BasicAuthentication BearerAuthentication Challenge DigestAuthentication
+        TgoHttpClient.auth TgoHttpClient.authentication_of
+        """,
+    ),
+    **_new("credentials from a file", "TgoHttpClient.netrc"),
+    **_new(
+        "cookies that servers set, by the rules of RFC 6265",
+        "HttpCookieJar TgoHttpClient.cookie_jar TgoHttpClient.known_jar TgoHttpClient.receive_cookies",
+    ),
+    **_new(
+        "requests that are repeated by rules, after a pause",
+        "RetryPolicy TgoHttpClient.retry TgoHttpClient.closes_within",
+    ),
+    **_new("a body that goes into a file", "TgoHttpClient.download"),
     **_new(
         "how the parts of this package have the events of a client called",
         "TgoHttpClient.new_exchange TgoHttpClient.connect_events",

@@ -386,7 +386,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         from .duplex import DuplexBody, open_duplex
 
         body = DuplexBody()
-        options["data"] = body  # type: ignore[typeddict-item]
+        options["data"] = body
         request = self._preparer.prepare(self, method, url, connect_timeout, recv_timeout, options)
         return open_duplex(self, request, body, protocol)
 

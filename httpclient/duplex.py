@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Self
 
+    from .call_options import HeaderInput
     from .client import TgoHttpClient
     from .head import ResponseHead
     from .http2_connection import Http2Connection
-    from .prepare import HeaderInput
     from .request import Request
 
 #: How often a stream is opened anew because its connection had just ended, before anything was sent.

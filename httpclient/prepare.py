@@ -281,9 +281,9 @@ class Preparer:
         """Drop what was made from other settings, or of other cookies."""
         version = settings.settings_version
         jar: Any = settings.known_jar
-        if version == self._version and settings.cookies == self._cookies:
-            if jar is None or (self._keeps and jar.version == self._jar_version and time.time() < self._jar_until):
-                return
+        same_jar = jar is None or (self._keeps and jar.version == self._jar_version and time.time() < self._jar_until)
+        if same_jar and version == self._version and settings.cookies == self._cookies:
+            return
         self._kept = {}
         self._cookies = list(settings.cookies)
         self._keeps = not (settings.request_body or settings.request_data or settings.timeout)

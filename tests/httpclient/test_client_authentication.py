@@ -108,7 +108,7 @@ def test_the_order_of_credentials(way: Way, served: Served, tmp_path: Path) -> N
         assert sent(url) == "Own scheme"
         http.user_name, http.password = "property", "p"
         assert sent(url) == basic("property:p")
-        http.auth = ("client", "c")  # type: ignore[assignment]
+        http.auth = ("client", "c")
         assert sent(url) == basic("client:c")
         assert sent(url, auth=BearerAuthentication("t0ken")) == "Bearer t0ken"
         assert sent(url.replace("//", "//url:u@"), auth=("call", "x")) == basic("url:u")

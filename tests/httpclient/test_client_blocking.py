@@ -619,7 +619,7 @@ def test_a_client_needs_a_connection(limit: int) -> None:
 @pytest.mark.parametrize("seconds", [-1.0, float("nan")])
 def test_time_limits_that_are_none(way: Way, name: str, seconds: float) -> None:
     with way.client() as http, pytest.raises(InvalidRequestError, match=name):
-        http.get("http://127.0.0.1:1/", **{name: seconds})
+        way.get(http, "http://127.0.0.1:1/", **{name: seconds})
 
 
 @both_ways

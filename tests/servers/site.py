@@ -1,4 +1,4 @@
-"""A site: one function that answers requests, served over HTTP/1.1 or HTTP/2, for tests that expect the same of both."""
+"""A site: a function that answers requests, over HTTP/1.1 or HTTP/2, for tests that expect the same of both."""
 
 from __future__ import annotations
 
