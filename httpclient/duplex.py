@@ -334,7 +334,7 @@ class DuplexStream:
     @property
     def tls_description(self) -> str:
         """TLS version, cipher and ALPN protocol; empty without TLS."""
-        return self._exchange.tls_description
+        return str(self._exchange.tls or "")
 
     @property
     def stream_id(self) -> int:

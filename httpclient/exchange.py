@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .errors import HttpClientError
     from .head import ResponseHead
     from .request import Request
+    from .tls import TlsInfo
 
 
 class Exchange:
@@ -120,9 +121,9 @@ class Exchange:
         return False
 
     @property
-    def tls_description(self) -> str:
-        """TLS version, cipher and ALPN protocol of the connection; empty without TLS."""
-        return "" if self.connection is None else self.connection.tls_description
+    def tls(self) -> TlsInfo | None:
+        """What is known of the TLS of the connection; ``None`` without TLS."""
+        return None if self.connection is None else self.connection.tls
 
     def satisfied(self) -> bool:
         """Whoever drives the connection for this exchange can stop."""

@@ -123,10 +123,7 @@ class Flow:
         self.pause = 0.0
         if head.sets_cookies:
             self._client.receive_cookies(request.uri, head)
-        if head.status == 407:
-            following = self._answer_proxy(exchange)
-        else:
-            following = self._following(head, response)
+        following = self._answer_proxy(exchange) if head.status == 407 else self._following(head, response)
         if following is not None:
             self.history.append(response)
             self.request = following

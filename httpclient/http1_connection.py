@@ -18,7 +18,7 @@ from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutEr
 from .failures import EventFailedError, aborted, deadline_passed, transfer_failure
 from .http1_response import ResponseParser
 from .http1_upload import BODY_PIECE, Progress, wire_pieces
-from .tls import describe_tls
+from .tls import tls_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Http1Connection:
     __slots__ = (
         "_body_over", "_continue_timer", "_deadline_timer", "_forwarding", "_keep_alive", "_last", "_parser", "_pieces",
         "_progress", "_sending", "_timer", "_timer_worker", "closing", "connection", "exchange", "head", "idle_since",
-        "origin", "peer", "tls_description", "uses",
+        "origin", "peer", "tls", "uses",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection, limits: Http1Limits | None) -> None:
@@ -74,7 +74,7 @@ class Http1Connection:
         #: The address of the peer, for messages.
         self.peer = "" if stream is None else stream.address.text
         #: TLS version, cipher and ALPN protocol, for those who want to see them.
-        self.tls_description = describe_tls(stream if origin.tls else None)
+        self.tls = tls_info(stream if origin.tls else None)
         #: Makes the heads of the requests where a proxy carries them out.
         self._forwarding: ForwardingRoute | None = None
         if origin.route is not None and origin.route.forwarding:

@@ -25,7 +25,7 @@ from .http2_health import Http2Health, goaway_code
 from .http2_options import PING_TIMEOUT, SETTINGS_TIMEOUT
 from .http2_output import SEND_SIZE
 from .http2_trace import default_trace
-from .tls import describe_tls
+from .tls import tls_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Http2Link:
 
     __slots__ = (
         "__weakref__", "_driver", "_ended", "_exchanges", "_flush_asked", "_health", "_lock", "_news", "_pushing",
-        "_session", "_timer", "_waiters", "closing", "connection", "idle_since", "origin", "peer", "tls_description",
+        "_session", "_timer", "_waiters", "closing", "connection", "idle_since", "origin", "peer", "tls",
         "uses",
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ class Http2Link:
         self.connection = connection
         self.peer = stream.address.text
         #: TLS version, cipher and ALPN protocol, for those who want to see them.
-        self.tls_description = describe_tls(stream)
+        self.tls = tls_info(stream if origin.tls else None)
         self.uses = 0
         self.idle_since = time.monotonic()
         self.closing: HttpClientError | None = None

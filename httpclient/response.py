@@ -10,6 +10,7 @@ from .errors import BodyError, DecodingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from typing import Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .headers import TgoHttpHeaders
     from .request import Request
     from .streaming import StreamReader
+    from .tls import TlsInfo
 
 
 class HttpResponse:
@@ -113,7 +115,19 @@ class HttpResponse:
     @property
     def tls_description(self) -> str:
         """TLS version, cipher and ALPN protocol, as in ``TLSv1.3, TLS_AES_256_GCM_SHA384, h2``; empty without TLS."""
-        return self._exchange.tls_description
+        return str(self._exchange.tls or "")
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """TLS version, cipher, ALPN protocol and the server's certificate; ``None`` without TLS."""
+        return self._exchange.tls
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Name and value of the cookies that this response sets; see :attr:`TgoHttpClient.cookie_jar` for all."""
+        values = self._head.get_all(b"set-cookie")
+        pairs = (value.decode("latin-1").partition(";")[0].partition("=") for value in values)
+        return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}
 
     @property
     def trailers(self) -> list[tuple[str, str]]:
@@ -276,6 +290,20 @@ class HttpResponse:
         rest = "".join(parts)
         if rest:
             yield rest
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the body into a file, without its content codings; of a stream, as it arrives.
+
+        A file of that name is replaced when the body is complete. See :meth:`TgoHttpClient.download` for one that can
+        be continued.
+
+        :return: the size of the file in bytes.
+        :raises HttpClientError: the body could not be read to its end.
+        :raises OSError: the file could not be written.
+        """
+        from .download import save_response
+
+        return save_response(self, path)
 
     def close(self) -> None:
         """Give up what hasn't been read of a stream. Nothing to do for other responses."""

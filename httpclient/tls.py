@@ -60,11 +60,3 @@ def tls_info(stream: Stream | None) -> TlsInfo | None:
     """Return what there is to know about the TLS of a connected stream; ``None`` for clear text."""
     engine = None if stream is None else stream.engine
     return None if engine is None else TlsInfo(engine)
-
-
-def describe_tls(stream: Stream | None) -> str:
-    """Return TLS version, cipher and ALPN protocol of a stream; empty for clear text."""
-    engine = None if stream is None else stream.engine
-    if engine is None:
-        return ""
-    return ", ".join(filter(None, (engine.version, engine.cipher, engine.alpn.decode("ascii", "replace"))))

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import httpclient.tls_options as options_module
 from httpclient import HttpCertificateError, HttpTlsError, TgoHttpClient, TgoHttpClientManager
 from httpclient.errors import InsecureTlsWarning
-from httpclient.tls import TlsInfo, describe_tls, tls_info
+from httpclient.tls import TlsInfo, tls_info
 from httpclient.tls_options import KeyLog, options_key, shared_context
 from openssl_api.engine import TlsEngine
 from tests.openssl_api.s_server import SServer
@@ -628,13 +628,11 @@ class TestInfo:
     def test_what_it_says(self, nginx: Nginx, certificates: Certificates) -> None:
         with TgoHttpClient(ca_file=str(certificates.ca_file)) as http:
             response = http.get(nginx.url("https", "/1k"))
-            connection = response._exchange.connection
-            info = tls_info(connection.connection.stream)
-            description = describe_tls(connection.connection.stream)
+            info = response.tls
             assert tls_info(None) is None
         # The connection has ended.
         assert info is not None
-        assert str(info) == description
+        assert str(info) == response.tls_description
         assert (info.version, info.alpn, info.resumed) == ("TLSv1.3", "h2", False)
         assert info.cipher.startswith("TLS_")
         assert info.certificate == leaf(certificates.server)
