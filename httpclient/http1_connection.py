@@ -152,6 +152,8 @@ class Http1Connection:
             and not self._last
             and self.closing is None
             and not self.connection.closed
+            # A proxy that refuses a request before it has read all of it (squid, for one) never reads the rest.
+            and (self._forwarding is None or self.head is None or self.head.status != 407)
         )
 
     def close(self, reason: HttpClientError | None = None) -> None:
