@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 
 #: Byte order marks, longest first: that of UTF-32-LE starts with that of UTF-16-LE.
 _MARKS = (
@@ -24,8 +26,14 @@ _PARAMETER = r";[ \t]*+([^\s;=\"]++)[ \t]*+=[ \t]*+(?:\"((?:[^\"\\]|\\.)*+)\"|([
 #: Codecs of Python's that turn bytes into text and yet are no charsets; some take quadratic time.
 _NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 
-#: No charset has a longer name; Python remembers every name that it is asked for.
+#: No charset has a longer name.
 _LONGEST_NAME = 40
+
+# Python remembers every name that it is asked for, so a server that makes up one for each response would fill the
+# memory. Here are the names in Python's own spelling that it knows, which are few, and some that it doesn't know.
+_known: dict[str, str] = {}
+_unknown: set[str] = set()
+_UNKNOWN_LIMIT = 256
 
 
 def content_charset(content_type: bytes | str) -> str:
@@ -53,12 +61,23 @@ def find_codec(charset: str) -> str:
     """
     if not charset or len(charset) > _LONGEST_NAME:
         return ""
+    name = normalize_encoding(charset).lower()
+    found = _known.get(name)
+    if found is not None:
+        return found
+    if name in _unknown:
+        return ""
+    if len(_unknown) >= _UNKNOWN_LIMIT and name not in aliases and name not in aliases.values():
+        return ""
     try:
-        codec = codecs.lookup(charset)
+        codec = codecs.lookup(name)
     except (LookupError, ValueError):
+        _unknown.add(name)
         return ""
     # Codecs from bytes to bytes (zip, base64) are found by the same look-up.
-    return codec.name if codec._is_text_encoding and codec.name.replace("-", "_") not in _NO_CHARSETS else ""
+    is_charset = codec._is_text_encoding and codec.name.replace("-", "_") not in _NO_CHARSETS
+    found = _known[name] = codec.name if is_charset else ""
+    return found
 
 
 def decode_text(data: bytes | bytearray | memoryview, charset: str = "", default: str = "utf-8") -> str:

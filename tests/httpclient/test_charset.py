@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import encodings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from httpclient import charset as charset_module
 from httpclient.charset import content_charset, decode_text, find_codec
 
 
@@ -113,3 +116,18 @@ def test_there_is_always_text(data: bytes, charset: str) -> None:
 @given(st.text(max_size=60))
 def test_any_content_type_can_be_looked_at(text: str) -> None:
     assert isinstance(content_charset("a/b;" + text), str)
+
+
+def test_names_that_are_made_up_take_no_memory_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python keeps each name that it is asked for, in its own spelling or not."""
+    monkeypatch.setattr(charset_module, "_unknown", set())
+    monkeypatch.setattr(charset_module, "_known", {})
+    remembered: dict[str, object] = encodings._cache
+    before = len(remembered)
+    for number in range(3000):
+        assert find_codec(f"made-up-{number}") == ""
+        assert find_codec("big" + "-" * (number % 30 + 1) + "5") in {"", "big5"}
+    assert len(remembered) <= before + 300
+    # And those that exist are still found.
+    for name in ("utf-8", "ISO-8859-15", "windows-1251", "Shift_JIS", "KOI8-R", "utf-16", "ISO_8859-1:1987"):
+        assert find_codec(name), name
