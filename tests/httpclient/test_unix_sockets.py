@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -87,7 +87,8 @@ def test_the_name_of_the_url_is_verified(way: Way, nginx: Nginx, certificates: C
 @both_ways
 def test_proxies_don_t_matter(way: Way, nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
-    for options in ({}, {"proxy": "http://127.0.0.1:1"}):
+    given: list[dict[str, Any]] = [{}, {"proxy": "http://127.0.0.1:1"}]
+    for options in given:
         with way.client(unix_socket=str(nginx.unix_socket("http")), **options) as client:
             assert way.get(client, "http://localhost/path").text == "/path"
 
