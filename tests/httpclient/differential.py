@@ -109,7 +109,9 @@ def _fields(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 def ours(server: Server, blocking: bool) -> Iterator[Runner]:
     """This client."""
     # Only what has been decided for httpx and urllib3, too: no redirects, no environment.
-    with httpclient.TgoHttpClient(False, blocking, follow_redirects=False, recv_timeout=PATIENCE) as client:
+    with httpclient.TgoHttpClient(
+        False, blocking, follow_redirects=False, recv_timeout=PATIENCE, trust_environment=False
+    ) as client:
 
         def get(method: str, path: str) -> httpclient.HttpResponse:
             made = client.request(method, server.url + path)

@@ -120,7 +120,7 @@ def test_the_calls_of_a_plain_response() -> None:
         on_head = on_data = on_end = staticmethod(bool)
 
     sink = Sink()
-    for limit in (17, 14):  # the first time, and again
+    for limit in (12, 8):  # the first time, and again
         parser.start("GET", sink)
         assert calls(lambda: parser.receive(data, 0, len(data))) <= limit
         assert parser.done

@@ -17,11 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from httpclient import HttpStatusError, RedirectError, RemoteClosedError, TgoHttpClient, TooManyRedirectsError
+from httpclient import (
+    BasicAuthentication,
+    BearerAuthentication,
+    DigestAuthentication,
+    HttpStatusError,
+    RedirectError,
+    RemoteClosedError,
+    TgoHttpClient,
+    TooManyRedirectsError,
+)
 from tests.httpclient.ways import LIMIT, Way, both_ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from httpclient import HttpResponse
 
@@ -382,3 +392,125 @@ def test_cookies_that_are_sent(way: Way, make: Any) -> None:
     response = web.get("/cookies/set?a=1&b=2")
     assert len(response.headers.get_all("Set-Cookie")) == 2
     assert "a=" in web.get("/cookies/delete?a=").headers["set-cookie"]
+
+
+# Cookies that are kept
+
+
+@both_ways
+def test_cookies_that_are_kept(way: Way, make: Any) -> None:
+    web = make(way)
+    response = web.get("/cookies/set/name/value")
+    assert response.url == web.url + "/cookies"
+    assert response.json() == {"cookies": {"name": "value"}}
+    assert web.get("/cookies/set?other=1&third=a%20b").json()["cookies"] == {
+        "name": "value",
+        "other": "1",
+        "third": "a b",
+    }
+    assert web.get("/cookies/delete?name=").json()["cookies"] == {"other": "1", "third": "a b"}
+    assert web.get("/cookies", cookies={"once": "2"}).json()["cookies"] == {"other": "1", "third": "a b", "once": "2"}
+    assert web.get("/cookies").json()["cookies"] == {"other": "1", "third": "a b"}
+    assert {cookie.name for cookie in web.http.cookie_jar} == {"other", "third"}
+    # Another client has a jar of its own.
+    assert make(way).get("/cookies").json()["cookies"] == {}
+    assert make(way, cookie_jar=web.http.cookie_jar).get("/cookies").json()["cookies"] == {"other": "1", "third": "a b"}
+    web.http.cookie_jar = None
+    assert web.get("/cookies/set/name/value").json()["cookies"] == {}
+
+
+# Parameters, forms, JSON, files
+
+
+@both_ways
+def test_params(way: Way, make: Any) -> None:
+    web = make(way)
+    assert web.get("/get?a=1", params={"b": "ä &=?#+", "c": ["1", "2"], "d": 3}).json()["args"] == {
+        "a": "1",
+        "b": "ä &=?#+",
+        "c": ["1", "2"],
+        "d": "3",
+    }
+    assert web.get("/get", params=[("x", "1"), ("x", "2")]).json()["args"] == {"x": ["1", "2"]}
+
+
+@both_ways
+def test_forms(way: Way, make: Any) -> None:
+    web = make(way)
+    said = web.request("POST", "/post", data={"a": "1", "b": "ä &=?+", "c": ["2", "3"]}).json()
+    assert said["form"] == {"a": "1", "b": "ä &=?+", "c": ["2", "3"]}
+    assert said["headers"]["Content-Type"].startswith("application/x-www-form-urlencoded")
+    said = web.request("PUT", "/put", data=[("x", "1"), ("x", "2")]).json()
+    assert said["form"] == {"x": ["1", "2"]}
+
+
+@both_ways
+@pytest.mark.parametrize("value", [{"a": [1, None, "ä"]}, [], "text", 5, False])
+def test_json_bodies(way: Way, value: Any, make: Any) -> None:
+    said = make(way).request("POST", "/post", json=value).json()
+    assert json.loads(said["data"]) == value
+    assert said["json"] == value
+    assert said["headers"]["Content-Type"] == "application/json"
+
+
+@both_ways
+def test_files(way: Way, make: Any, tmp_path: Path) -> None:
+    web = make(way)
+    path = tmp_path / "grüße.txt"
+    path.write_bytes(b"from a path")
+    with path.open("rb") as file:
+        said = web.request(
+            "POST",
+            "/post",
+            files={"one": file, "two": ("name.bin", b"\x00\xff", "application/x-own"), "three": ("t.txt", b"text")},
+            data={"field": "value", "more": ["1", "2"]},
+        ).json()
+    assert said["files"]["one"] == "from a path"
+    assert base64.b64decode(said["files"]["two"].partition(",")[2]) == b"\x00\xff"
+    assert said["files"]["two"].startswith("data:application/")
+    assert said["files"]["three"] == "text"
+    assert said["form"] == {"field": "value", "more": ["1", "2"]}
+    assert said["headers"]["Content-Type"].startswith("multipart/form-data; boundary=")
+
+
+# Authentication
+
+
+@both_ways
+def test_auth(way: Way, make: Any) -> None:
+    web = make(way)
+    assert web.get("/basic-auth/user/pass", auth=("user", "pass")).json()["user"] == "user"
+    assert web.get("/basic-auth/us%C3%A9r/p%C3%A4ss", auth=("usér", "päss")).status_code == 200
+    assert web.get("/basic-auth/user/pass", auth=("user", "wrong")).status_code == 401
+    assert web.get("/bearer", auth=BearerAuthentication("t0ken")).json()["token"] == "t0ken"
+    other = make(way, auth=BasicAuthentication("user", "pass"))
+    assert other.get("/hidden-basic-auth/user/pass").status_code == 200
+
+
+@both_ways
+@pytest.mark.parametrize("qop", ["auth", "auth-int", "none"])
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", "SHA-512"])
+def test_digest(way: Way, qop: str, algorithm: str, make: Any) -> None:
+    """httpbin wants its cookies back, as a server may that keeps its nonces in them.
+
+    Its SHA-512 isn't one of RFC 7616, which has SHA-512-256, so it isn't answered.
+    """
+    web = make(way, auth=DigestAuthentication("user", "pass"))
+    path = f"/digest-auth/{qop}/user/pass/{algorithm}"
+    expected = 401 if algorithm == "SHA-512" else 200
+    for _ in range(3):
+        response = web.get(path)
+        assert response.status_code == expected
+    if expected == 200:
+        assert response.json() == {"authenticated": True, "user": "user"}
+        assert web.get(path, auth=DigestAuthentication("user", "wrong")).status_code == 401
+        # A nonce that has become stale is replaced by the new one.
+        assert web.get(path + "/1").status_code == 200
+        assert web.get(path + "/1").status_code == 200
+
+
+@both_ways
+def test_digest_from_the_url(way: Way, make: Any) -> None:
+    web = make(way)
+    url = web.url.replace("//", "//user:pass@") + "/digest-auth/auth/user/pass"
+    assert way.get(web.http, url).status_code == 200
