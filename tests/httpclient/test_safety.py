@@ -385,16 +385,47 @@ def test_injections_are_refused_before_there_is_a_connection(
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-@pytest.mark.parametrize("part", ["user_name", "password"])
-def test_user_names_and_passwords_are_coded(part: str, text: str, scripted: ScriptedServers) -> None:
-    """RFC 7617: whatever they are, Base64 makes one token of them."""
+@pytest.mark.parametrize("part", ["user_name", "password", "auth"])
+def test_user_names_and_passwords_have_no_controls(part: str, text: str, scripted: ScriptedServers) -> None:
+    """RFC 7617 section 2, although Base64 would make one token of them."""
     server = scripted(answer())
     with TgoHttpClient(False) as http:
         http.user_name = "user"
-        setattr(http, part, text)
-        assert http.get(server.url).status_code == 200
-    assert server.connections[0].received.count(b"\r\n\r\n") == 1
-    assert b"X: y" not in server.connections[0].received
+        with pytest.raises(InvalidRequestError) as caught:
+            if part == "auth":
+                http.get(server.url, auth=("user", text))
+            else:
+                setattr(http, part, text)
+                http.get(server.url)
+    assert server.accepted == 0
+    assert "X: y" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+@pytest.mark.parametrize("part", ["params", "form", "cookies", "cookie names", "a file's name", "a file's type"])
+def test_what_is_coded_brings_nothing_along(part: str, text: str, scripted: ScriptedServers) -> None:
+    """Parameters, forms and files are coded, cookies refused or dropped: there is one request in any case."""
+    options: dict[str, Any] = {
+        "params": {"params": {"a": text, text: "b"}},
+        "form": {"data": {"a": text, text: "b"}},
+        "cookies": {"cookies": {"a": text}},
+        "cookie names": {"cookies": {text: "a"}},
+        "a file's name": {"files": {"a": (text, b"x"), text: ("b", b"x")}},
+        "a file's type": {"files": {"a": ("b", b"x", text)}},
+    }[part]
+    server = scripted(answer())
+    with TgoHttpClient(False) as http:
+        try:
+            http.post(server.url, **options)
+        except (InvalidRequestError, ValueError):
+            assert server.accepted == 0
+            return
+    received = bytes(server.connections[0].received)
+    head = received.partition(b"\r\n\r\n")[0]
+    assert b"X: y" not in head.replace(b"\r\n", b"\n").split(b"\n")
+    assert received.count(b"HTTP/1.1\r\n") == 1
+    assert not any(byte < 32 and byte not in b"\r\n" for byte in head)
+    assert head.count(b"\n") == head.count(b"\r\n") == head.count(b"\r")
 
 
 @both_ways
