@@ -78,9 +78,14 @@ def without_credentials(url: str, *, strict: bool = False) -> str:
         at = url.rfind("@", start, end)
     if at >= start:
         url = url[:start] + url[at + 1 :]
-    if not url.isprintable():
-        url = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in url)
-    return url
+    return _printable(url)
+
+
+def _printable(text: str) -> str:
+    """Return text with what a terminal could take for a command escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def compose_message(what: str, *, url: str = "", phase: str = "", peer: str = "", advice: str = "") -> str:
@@ -426,7 +431,7 @@ class HttpStatusError(HttpClientError, OSError):
     def __init__(self, response: Any, what: str = "", *, url: str = "", peer: str = "", advice: str = "") -> None:
         if not what:
             status, reason = getattr(response, "status_code", ""), getattr(response, "reason", "")
-            what = f"the server answered {status} {reason}".rstrip()
+            what = f"the server answered {status} {_printable(str(reason))}".rstrip()
         super().__init__(what, url=url or str(getattr(response, "url", "") or ""), peer=peer, advice=advice)
         self.response = response
 

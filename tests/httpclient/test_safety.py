@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from httpclient import HttpProtocolError, InvalidRequestError, InvalidUrlError, RemoteClosedError, TgoHttpClient
+from httpclient import (
+    HttpProtocolError,
+    HttpStatusError,
+    InvalidRequestError,
+    InvalidUrlError,
+    RemoteClosedError,
+    TgoHttpClient,
+)
 from httpclient.trace import install
 from tests.httpclient.ways import LIMIT, NON_BLOCKING, Way, both_ways
 from tests.servers.scripted import answer, expect, finish, script, send, tls_context
@@ -287,6 +294,61 @@ def test_a_cookie_that_is_no_field_is_not_shown(way: Way, where: str, field: byt
     assert isinstance(error, HttpProtocolError)
     assert "Set" in str(error)
     assert SECRET not in f"{error} {error!r} {error.args}"
+
+
+@both_ways
+def test_messages_are_printable(way: Way, scripted: ScriptedServers) -> None:
+    """Bytes of obs-text may be commands of a terminal (0x9B is one), and a message ends up on one."""
+    server = scripted(answer(b"", status="404 \x9b2J\x9bgone"))
+    with way.client() as http:
+        response = way.get(http, server.url)
+    assert response.reason == "\x9b2J\x9bgone"
+    with pytest.raises(HttpStatusError) as caught:
+        response.raise_for_status()
+    assert "gone" in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@both_ways
+@pytest.mark.parametrize("status", ["100", "102", "103", "199"])
+def test_interim_responses_without_end(way: Way, status: str, scripted: ScriptedServers) -> None:
+    """A server can't keep a client reading: the seventeenth is one too many, whatever comes after it."""
+    seen: list[int] = []
+
+    def handler(connection: Connection) -> None:
+        assert connection.receive_request()
+        while True:
+            connection.send(f"HTTP/1.1 {status} x\r\n\r\n".encode())
+
+    server = scripted(handler, aborts=True)
+    with way.client() as http:
+        http.on_informational = lambda client, head: seen.append(head.status)
+        error = way.fail(http, "GET", server.url)
+    assert isinstance(error, HttpProtocolError)
+    assert "16 informational" in str(error)
+    assert seen == [int(status)] * 16
+
+
+@both_ways
+@pytest.mark.parametrize("together", [True, False])
+def test_surplus_in_a_tls_record_of_its_own(
+    way: Way, together: bool, scripted: ScriptedServers, certificates: Certificates
+) -> None:
+    """Read ahead by OpenSSL, where no look at the socket shows it; or with the response in one record."""
+
+    def handler(connection: Connection) -> None:
+        assert connection.receive_request()
+        assert connection.tls
+        for data in (REAL + FAKE,) if together else (REAL, FAKE):
+            connection.tls.tls.write(data)
+        connection.socket.sendall(connection.tls._outgoing.read())
+        connection.hold()
+
+    server = scripted(handler, tls=tls_context(certificates.server), aborts=True)
+    with way.client(certificates) as http:
+        for _ in range(5):
+            assert way.get(http, server.url).content == b"real"
+    assert server.accepted == 5
 
 
 @both_ways
