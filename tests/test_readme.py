@@ -26,6 +26,7 @@ OUTPUT = [
     r"200 text/plain The quick brown fox .*",
     r"(message: 200 22500 None\n|2250000\n){101}",
     r"10485760\n",
+    r"1 1 0 0\n",
     r"\{'2'\}\n",
     r"b'\+PONG\\r\\n'\n",
 ]
