@@ -272,6 +272,8 @@ class Http2Connection(Http2Driver):
                 ask, self._flush_asked = not self._flush_asked, True
                 lost = self._collect() if self._ended else []
         except Exception as error:
+            with self._lock:
+                self._retire()
             exchange.on_failure(transfer_failure(error, exchange.request, self.peer, sending=True))
             if exchange.on_done is not None:
                 exchange.on_done(exchange)
