@@ -64,7 +64,7 @@ class Http2Session(Http2Output):
     :param max_header_list_size: bytes that the header fields of a response may have, counted as in RFC 9113 section
         6.5.2. The server is told, and held to it.
     :param max_header_count: how many header fields a response may have.
-    :param stream_window: bytes that may be under way on one stream: bandwidth times delay, at least.
+    :param stream_window: bytes that may be under way on one stream at first; see :mod:`.http2_windows`.
     :param connection_window: the same for all streams together. It is given back on receipt, so that a response that
         nobody takes doesn't hold up the others.
     :param max_concurrent_streams: how many requests the server is taken to allow at once until it says so.
@@ -92,7 +92,7 @@ class Http2Session(Http2Output):
         max_header_list_size: int = 65536,
         max_header_count: int = 256,
         stream_window: int = 1 << 20,
-        connection_window: int = 16 << 20,
+        connection_window: int = 32 << 20,
         max_concurrent_streams: int = 100,
         max_informational: int = 32,
         max_useless_frames: int = 1000,
@@ -199,8 +199,10 @@ class Http2Session(Http2Output):
 
         :param error_code: RFC 9113 section 7.
         """
-        uploads = self._uploads
-        if self._streams.pop(stream_id, None) is not None or (uploads is not None and uploads.has(stream_id)):
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            self._windows.over(stream)
+        if stream is not None or (self._uploads is not None and self._uploads.has(stream_id)):
             self._reset(stream_id, error_code)
 
     def remote_setting(self, identifier: int) -> int:
@@ -237,6 +239,7 @@ class Http2Session(Http2Output):
         stream = self._streams.get(stream_id)
         if stream is not None:
             stream.unacknowledged += size
+            stream.waiting -= size
             if stream.unacknowledged >= self._stream_step:
                 self._acknowledge(stream_id, stream)
 

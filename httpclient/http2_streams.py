@@ -48,10 +48,12 @@ from .http2_native import (
     consume_stream,
     find_stream,
     get_remote_settings,
+    set_local_window_size,
     submit_ping,
     submit_rst_stream,
     terminate_session,
 )
+from .http2_windows import WindowGrowth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ _STATUS = {b"%d" % status: status for status in (200, 201, 204, 206, 301, 302, 3
 class Stream:
     """A request whose response isn't complete."""
 
-    __slots__ = ("informational", "sink", "unacknowledged")
+    __slots__ = ("informational", "sink", "taken", "unacknowledged", "waiting", "window", "window_since")
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
@@ -93,6 +95,12 @@ class Stream:
         self.unacknowledged = 0
         #: How many interim responses there were.
         self.informational = 0
+        #: Bytes that the sink has been given and hasn't taken, where it says itself what it takes.
+        self.waiting = 0
+        # For http2_windows: how wide the window is (0 at first), what was taken of it, and since when.
+        self.window = 0
+        self.taken = 0
+        self.window_since = 0.0
 
 
 class Http2Streams:
@@ -119,6 +127,7 @@ class Http2Streams:
         "_streams",
         "_uploads",
         "_useful_bytes",
+        "_windows",
         "accepts_streams",
         "bytes_received",
         "bytes_sent",
@@ -155,6 +164,7 @@ class Http2Streams:
         # The library sends WINDOW_UPDATE when half a window is used up. To tell it of each piece would be for nothing.
         # A stream's window stays the one of RFC 9113 section 6.9.2 until the peer has acknowledged our SETTINGS.
         self._stream_step = min(stream_window, NGHTTP2_INITIAL_WINDOW_SIZE) // 4
+        self._windows = WindowGrowth(stream_window)
         self._connection_step = connection_window // 8
         self._connection_unacknowledged = 0
         self._max_header_list_size = max_header_list_size
@@ -220,6 +230,8 @@ class Http2Streams:
                             stream.unacknowledged += b
                             if stream.unacknowledged >= self._stream_step:
                                 self._acknowledge(stream_id, stream)
+                        else:
+                            stream.waiting += b
                 elif kind == EVENT_HEADERS:
                     stream = streams.get(stream_id)
                     if stream is not None:
@@ -227,7 +239,7 @@ class Http2Streams:
                 elif kind == EVENT_END:
                     stream = streams.pop(stream_id, None)
                     if stream is not None:
-                        if self._uploads is None:
+                        if self._uploads is None and not stream.window:
                             stream.sink.on_end([])
                         else:
                             self._on_end(stream_id, stream, [])
@@ -285,6 +297,7 @@ class Http2Streams:
         stream.sink.on_informational(head)
 
     def _on_end(self, stream_id: int, stream: Stream, trailers: list[tuple[bytes, bytes]]) -> None:
+        self._windows.over(stream)
         uploads = self._uploads
         if uploads is not None and uploads.has(stream_id) and not uploads.outlives_response(stream_id):
             # RFC 9113 section 8.1: the response is complete, and the rest of the request is of no use.
@@ -370,8 +383,12 @@ class Http2Streams:
 
     def _acknowledge(self, stream_id: int, stream: Stream) -> None:
         """Tell the library what a stream's sink has taken."""
-        if self._pointer is not None:
-            consume_stream(self._pointer, stream_id, stream.unacknowledged)
+        pointer = self._pointer
+        if pointer is not None:
+            consume_stream(pointer, stream_id, stream.unacknowledged)
+            wider = self._windows.taken(stream, stream.unacknowledged)
+            if wider:
+                set_local_window_size(pointer, NGHTTP2_FLAG_NONE, stream_id, wider)
         stream.unacknowledged = 0
 
     # Ends
@@ -392,6 +409,7 @@ class Http2Streams:
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
+        self._windows.over(stream)
         if reset:
             self._reset(stream_id, getattr(error, "error_code", NGHTTP2_CANCEL))
         elif self._uploads is not None:
