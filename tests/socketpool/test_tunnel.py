@@ -121,7 +121,7 @@ class Crossing:
         """Return the peer's end, after the answer of the host in between."""
         stream = connection.tls or connection.socket
         if not self.kind.inner:
-            return stream  # type: ignore[return-value]
+            return stream
         tls = ServerTls(stream, tls_context(self._identity))  # type: ignore[arg-type]
         tls.handshake()
         return tls
