@@ -467,14 +467,15 @@ def test_user_names_and_passwords_have_no_controls(part: str, text: str, scripte
 @pytest.mark.parametrize("part", ["params", "form", "cookies", "cookie names", "a file's name", "a file's type"])
 def test_what_is_coded_brings_nothing_along(part: str, text: str, scripted: ScriptedServers) -> None:
     """Parameters, forms and files are coded, cookies refused or dropped: there is one request in any case."""
-    options: dict[str, Any] = {
+    inputs: dict[str, dict[str, Any]] = {
         "params": {"params": {"a": text, text: "b"}},
         "form": {"data": {"a": text, text: "b"}},
         "cookies": {"cookies": {"a": text}},
         "cookie names": {"cookies": {text: "a"}},
         "a file's name": {"files": {"a": (text, b"x"), text: ("b", b"x")}},
         "a file's type": {"files": {"a": ("b", b"x", text)}},
-    }[part]
+    }
+    options = inputs[part]
     server = scripted(answer())
     with TgoHttpClient(False) as http:
         try:

@@ -462,7 +462,11 @@ def test_any_text_is_a_url_or_an_error(text: str) -> None:
 
 @given(base=st.text("a./?#", max_size=12), reference=st.text("a./?#", max_size=12))
 def test_resolving_leaves_no_dot_segments(base: str, reference: str) -> None:
-    resolved = TgoURI("http://h/" + base).resolve(reference)
+    try:
+        resolved = TgoURI("http://h/" + base).resolve(reference)
+    except InvalidUrlError:
+        assert reference.startswith("//")  # a host of dots
+        return
     if reference.partition("#")[0].partition("?")[0]:
         assert not {".", ".."} & set(resolved.path.split("/"))
         assert resolved.path.startswith("/") or not resolved.host
