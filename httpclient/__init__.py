@@ -39,6 +39,7 @@ from .errors import (
     HttpStatusError,
     HttpTimeoutError,
     HttpTlsError,
+    InsecureTlsWarning,
     InvalidRequestError,
     InvalidUrlError,
     PoolTimeoutError,
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
     from .cookies import HttpCookieJar
     from .duplex import DuplexStream
     from .retrying import RetryPolicy
+    from .timings import Timings
+    from .tls import TlsInfo
 
 __all__ = [
     "BUFFER_SIZE",
@@ -112,6 +115,7 @@ __all__ = [
     "HttpTimeoutError",
     "HttpTlsError",
     "ISO8859String",
+    "InsecureTlsWarning",
     "InvalidRequestError",
     "InvalidUrlError",
     "PoolTimeoutError",
@@ -138,6 +142,8 @@ __all__ = [
     "TgoHttpHeaders",
     "TgoHttpResponseMessage",
     "TgoURI",
+    "Timings",
+    "TlsInfo",
     "TooManyRedirectsError",
 ]
 

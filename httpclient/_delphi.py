@@ -187,6 +187,7 @@ NEW: dict[str, str] = {
         "requests that are repeated by rules, after a pause",
         "RetryPolicy TgoHttpClient.retry TgoHttpClient.closes_within",
     ),
+    **_new("what a connection has come to: its TLS, and how long each step took", "InsecureTlsWarning Timings TlsInfo"),
     **_new("a body that goes into a file", "TgoHttpClient.download"),
     **_new(
         "how the parts of this package have the events of a client called",

@@ -13,6 +13,8 @@ LATER = {
     "DuplexStream": "duplex",
     "HttpCookieJar": "cookies",
     "RetryPolicy": "retrying",
+    "Timings": "timings",
+    "TlsInfo": "tls",
 }
 
 

@@ -35,6 +35,7 @@ def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> 
             exchange = client.new_exchange(request)
         if flow is not None:
             exchange.fresh = flow.fresh
+            exchange.began = time.monotonic()
         client._current = exchange
         try:
             pool.run(exchange)
@@ -62,8 +63,8 @@ def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> 
         if flow is not None:
             response.history = flow.history
         client._last = response
-        client._last_activity = now = time.monotonic()
-        response.elapsed = now - started
+        client._last_activity = response.ended = time.monotonic()
+        response.started = started
         return response
     raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
 
@@ -78,6 +79,7 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
     while True:
         exchange = StreamExchange(request)
         exchange.fresh = flow.fresh
+        exchange.began = time.monotonic()
         client.connect_events(exchange)
         client._current = exchange
         reader = StreamReader(exchange)
@@ -108,8 +110,8 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
         response.history = flow.history
         # Without the reader: a response that is forgotten half read must not be kept here.
         client._last = HttpResponse(exchange)
-        client._last_activity = now = time.monotonic()
-        response.elapsed = now - started
+        client._last_activity = response.ended = time.monotonic()
+        response.started = started
         return response
     raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
 

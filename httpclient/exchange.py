@@ -7,6 +7,7 @@ who waits. It ends exactly once, with a response or with an error.
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 
 from .decoding import ContentDecoder, codings_of, too_large
 from .errors import DecodingError
@@ -15,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+
+    from socketpool import ConnectTimes
 
     from .errors import HttpClientError
     from .head import ResponseHead
@@ -32,14 +35,24 @@ class Exchange:
     :ivar head: the head of the final response, once it is there.
     :ivar done: the attempt has ended, see :attr:`error`.
     :ivar responded: the peer has sent something; from then on a retry is not safe.
+    :ivar began: when an attempt that isn't the first began, in ``time.monotonic()`` seconds.
+    :ivar head_at: when the head arrived, likewise; not there before.
+    :ivar times: how the connection was made; not there if it was there already.
+    :ivar waited: seconds for which it stood in the queue for a connection; not there if it didn't.
     :ivar fresh: don't use an idle connection: one has just proved stale.
     :ivar proxy_credentials: what a proxy that carries the request out was sent; not there otherwise.
     """
 
     __slots__ = (
-        "chunks", "connection", "done", "error", "fresh", "head", "informational", "last_activity", "news", "on_done",
-        "on_sent", "peer", "proxy_credentials", "request", "responded", "stream_id", "trailers", "waiter",
+        "began", "chunks", "connection", "done", "error", "fresh", "head", "head_at", "informational", "last_activity",
+        "news", "on_done", "on_sent", "peer", "proxy_credentials", "request", "responded", "stream_id", "times",
+        "trailers", "waited", "waiter",
     )  # fmt: skip
+
+    began: float
+    head_at: float
+    times: ConnectTimes | None
+    waited: float
 
     #: HTTP/2: what arrives is taken at once, so the peer may send more at once.
     auto_consume = True
@@ -82,6 +95,7 @@ class Exchange:
     def on_head(self, head: ResponseHead) -> None:
         """The head of the final response has arrived."""
         self.head = head
+        self.head_at = monotonic()
         if self.news is not None:
             self.news.append(self)
 

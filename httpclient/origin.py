@@ -170,6 +170,7 @@ class Origin(OriginConnections):
                     if isinstance(grant, Http1Connection):
                         exchange.connection = grant
                     exchange.waiter = None
+                    exchange.waited = time.monotonic() - waiter.since
                     self._unsettled.discard(waiter)
                     return grant
                 late = time.monotonic() >= self._due(waiter)
@@ -236,6 +237,7 @@ class Origin(OriginConnections):
             opened = Http2Connection(self, connection)
         else:
             opened = Http1Connection(self, connection, self.pool.limits)
+        exchange.times, connection.times = connection.times, None
         exchange.connection = opened  # first, so that whoever is interrupted from here on ends it
         with self._lock:
             closed = self._closed
@@ -342,6 +344,7 @@ class Origin(OriginConnections):
                 return  # told twice
             self._unsettled.discard(waiter)
             exchange.waiter = None
+        exchange.waited = time.monotonic() - waiter.since
         if isinstance(grant, Http1Connection):
             self._start_on(grant, exchange, worker)
         elif grant is SHARED:

@@ -73,6 +73,7 @@ class PendingCall:
             exchange = client.new_exchange(request, self._done)
         if flow is not None:
             exchange.fresh = flow.fresh
+            exchange.began = time.monotonic()
         self._exchange = client._current = exchange
         self._pool.submit(exchange)
         if self._given_up:  # while there was no exchange to give up
@@ -99,7 +100,7 @@ class PendingCall:
         response = HttpResponse(exchange)
         if self._flow is not None:
             response.history = self._flow.history
-        response.elapsed = time.monotonic() - self._started
+        response.started, response.ended = self._started, time.monotonic()
         self._finish(response, None)
 
     @staticmethod

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .headers import TgoHttpHeaders
     from .request import Request
     from .streaming import StreamReader
+    from .timings import Timings
     from .tls import TlsInfo
 
 
@@ -31,13 +32,13 @@ class HttpResponse:
 
     :ivar status_code: RFC 9110 section 15.
     :ivar history: the responses that led here: redirects followed and challenges answered, oldest first.
-    :ivar elapsed: seconds from the call to the end of the response (of its head, for a stream), attempts and
-        redirects included.
+    :ivar started: when the call began, in ``time.monotonic()`` seconds.
+    :ivar ended: when the response was complete (its head, for a stream), likewise.
     """
 
     __slots__ = (
-        "_content", "_encoding", "_exchange", "_head", "_headers", "_reader", "_request", "_text", "elapsed",
-        "history", "status_code",
+        "_content", "_encoding", "_exchange", "_head", "_headers", "_reader", "_request", "_text", "ended", "history",
+        "started", "status_code",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, reader: StreamReader | None = None) -> None:
@@ -53,7 +54,7 @@ class HttpResponse:
         self._encoding: str | None = None
         self.status_code = head.status
         self.history: list[HttpResponse] | tuple[HttpResponse, ...] = ()
-        self.elapsed = 0.0
+        self.started = self.ended = 0.0
 
     # The head
 
@@ -106,6 +107,20 @@ class HttpResponse:
     def peer(self) -> str:
         """The address and port of the server."""
         return self._exchange.peer
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the call to the end of the response (of its head, for a stream), redirects and repeats
+        included.
+        """
+        return self.ended - self.started
+
+    @property
+    def timings(self) -> Timings:
+        """How long each phase took."""
+        from .timings import Timings
+
+        return Timings(self._exchange, self.started, self.ended)
 
     @property
     def request(self) -> Request:

@@ -34,6 +34,7 @@ from .states import (
     TgoSocketPoolBehavior,
 )
 from .stream import Stream
+from .times import ConnectTimes
 from .tunnel import Detour
 from .unix import unix_address
 from .worker import Timer, TSocketPoolWorker
@@ -49,6 +50,7 @@ __all__ = [
     "READ_BLOCK_SIZE",
     "SEND_QUEUE_LIMIT",
     "Address",
+    "ConnectTimes",
     "ConnectionFailedError",
     "ConnectionLostError",
     "ConnectionTimeoutError",

@@ -251,6 +251,7 @@ NEW: dict[str, str] = {
         "Stream TgoSocketConnection.stream",
     ),
     **_new("one of the addresses of a host", "Address"),
+    **_new("how long each step of becoming connected took", "ConnectTimes TgoSocketConnection.times"),
     **_new("connects elsewhere than where the host name leads", "TgoSocketConnection.addresses unix_address"),
     **_new("connects through a proxy", "TgoSocketConnection.detour TgoSocketConnection.pass_on Detour"),
     **_new(

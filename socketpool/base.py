@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .opening import Opening
     from .states import TgoSocketDataEvent, TgoSocketNotifyEvent
     from .stream import Stream
+    from .times import ConnectTimes
     from .worker import TSocketPoolWorker
 
 DISCONNECTED = TgoConnectionState.DISCONNECTED
@@ -45,7 +46,7 @@ class BaseConnection(ConnectionOptions):
     __slots__ = (
         "__weakref__", "_active", "_closed", "_connecting", "_event_lock", "_io_lock", "_opening", "_owner",
         "_shutdown", "_state", "_token", "_unsent", "_worker", "error", "on_buffer", "on_connected",
-        "on_disconnected", "on_recv", "on_sent", "on_writable", "stream",
+        "on_disconnected", "on_recv", "on_sent", "on_writable", "stream", "times",
     )  # fmt: skip
 
     def __init__(self, owner: TgoClientSocketManager, hostname: str, port: int) -> None:
@@ -68,6 +69,8 @@ class BaseConnection(ConnectionOptions):
         self._unsent: deque[tuple[bytes, int]] = deque()
         #: The connected socket, for the owner's use; ``None`` while there is none.
         self.stream: Stream | None = None
+        #: When the steps of becoming connected were done; ``None`` before.
+        self.times: ConnectTimes | None = None
         #: Why the connection ended or could not be made; ``None`` where this side or the peer ended it in order.
         self.error: OSError | None = None
         #: Called when the connection can be used, after the TLS handshake where there is one.

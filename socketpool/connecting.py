@@ -12,6 +12,7 @@ from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from .opening import timed_out
 from .race import ConnectRace
 from .resolver import known_addresses, look_up
+from .times import ConnectTimes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Connecting:
 
     __slots__ = (
         "_addresses", "_attempt_timer", "_connection", "_established", "_failed", "_lookup", "_over", "_peer", "_race",
-        "_stream", "_timeout", "_timer", "_token", "_tokens", "_tunnel", "_use_nagle", "_worker", "doing",
+        "_stream", "_timeout", "_timer", "_token", "_tokens", "_tunnel", "_use_nagle", "_worker", "doing", "times",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +71,8 @@ class Connecting:
         self._peer: list[bytes] = []
         #: What is going on, for :meth:`TgoSocketConnection.pending_to_string` and time-outs.
         self.doing = "looking up the host name"
+        #: When each step was done.
+        self.times = ConnectTimes()
 
     def start(self) -> None:
         """Begin. Any thread may call this."""
@@ -117,6 +120,7 @@ class Connecting:
                 self._find(detour.hostname, detour.port)
                 return
         self._addresses = addresses
+        self.times.looked_up = time.monotonic()
         self._run_race(addresses)
 
     def _run_race(self, addresses: Sequence[Address]) -> None:
@@ -177,6 +181,7 @@ class Connecting:
             self._worker.unregister(token, other)
         self._tokens.clear()
         race.take(fd)
+        self.times.connected = time.monotonic()
         self._stream = stream
         self.doing = f"in the TLS handshake with {address.text}"
         self._worker.set_handler(self._token, self._handshake)
@@ -243,6 +248,7 @@ class Connecting:
     def _finish(self, stream: Stream) -> None:
         token, self._token = self._token, 0
         self._end()
+        self.times.established = time.monotonic()
         self._established(stream, token)
 
     def _time_is_up(self) -> None:

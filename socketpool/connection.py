@@ -154,6 +154,7 @@ class TgoSocketConnection(BaseConnection):
                     raise opening.error
                 self._opening = None
                 self.stream = stream
+                self.times = opening.times
                 self._state = CONNECTED
             return stream
         except BaseException as error:
@@ -227,6 +228,8 @@ class TgoSocketConnection(BaseConnection):
         assert worker is not None
         with self._event_lock:
             with self._io_lock:
+                if self._connecting is not None:
+                    self.times = self._connecting.times
                 self._connecting = None
                 self.stream = stream
                 self._token = token

@@ -12,6 +12,7 @@ from .errors import ConnectionTimeoutError
 from .race import ConnectRace
 from .resolver import Answer, known_addresses
 from .stream import milliseconds, poll_one
+from .times import ConnectTimes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ class Opening:
     :param timeout: seconds for lookup, TCP and TLS together.
 
     :ivar error: why it was called off.
+    :ivar times: when each step was done.
     :ivar doing: what is going on, for :meth:`TgoSocketConnection.pending_to_string`.
     """
 
-    __slots__ = ("_answer", "_connection", "_lock", "_race", "_stream", "_timeout", "_use_nagle", "doing", "error")
+    __slots__ = (
+        "_answer", "_connection", "_lock", "_race", "_stream", "_timeout", "_use_nagle", "doing", "error", "times",
+    )  # fmt: skip
 
     def __init__(self, connection: TgoSocketConnection, lock: threading.Lock, use_nagle: bool, timeout: float) -> None:
         self._connection = connection
@@ -51,6 +55,7 @@ class Opening:
         self._stream: Stream | None = None
         self.error: OSError | None = None
         self.doing = "looking up the host name"
+        self.times = ConnectTimes()
 
     def run(self) -> Stream:
         """Connect.
@@ -70,6 +75,7 @@ class Opening:
                 stream = self._go_through(connection.detour, deadline)
             stream.handshake(deadline)
             connection.check_alpn(stream)
+            self.times.established = time.monotonic()
             return stream
         except BaseException as error:
             self.close()
@@ -159,6 +165,7 @@ class Opening:
 
     def _win(self, race: ConnectRace, deadline: float) -> Stream:
         """Run the race; return the winner, without TLS as yet."""
+        self.times.looked_up = time.monotonic()
         with self._lock:
             self._race = race
         ready: list[int] = []
@@ -185,6 +192,7 @@ class Opening:
         stream = self._stream = self._connection.new_stream(fd, race.attempts[fd])
         race.take(fd)
         self._race = None
+        self.times.connected = time.monotonic()
         self.doing = f"in the TLS handshake with {stream.address.text}"
         return stream
 

@@ -679,3 +679,20 @@ def test_a_body_is_there_as_it_came_too(way: Way, nginx: Nginx) -> None:
     assert response.headers["Content-Encoding"] == "gzip"
     assert response.text.startswith("The quick brown fox")
     assert gzip.decompress(b"".join(response.iter_raw())) == response.content
+
+
+@both_ways
+@pytest.mark.parametrize("site", ["http", "https"])
+def test_timings(way: Way, site: str, nginx: Nginx, certificates: Certificates) -> None:
+    with way.client(certificates) as http:
+        first = way.get(http, nginx.url(site, "/10m")).timings
+        second = way.get(http, nginx.url(site, "/1k")).timings
+        moved = way.get(http, nginx.url(site, "/redirect/301")).timings
+    assert first.connect > 0
+    assert (first.tls > 0) == (site == "https") or first.tls < first.connect
+    assert min(first.response, first.body) > 0
+    parts = first.waiting + first.lookup + first.connect + first.tls + first.response + first.body
+    assert parts <= first.total
+    assert (second.lookup, second.connect, second.tls) == (0.0, 0.0, 0.0)
+    assert moved.total > moved.response + moved.body
+    assert "connect=" in repr(first)
