@@ -197,7 +197,7 @@ class Http2Connection(Http2Driver):
                 self._send_aside()
             exchange.on_failure(error)
             ready = self._collect()
-            idle = not self._exchanges and self._driver is None
+            idle = self._is_left()
         self._tell(ready, None)
         if idle:
             self.origin.became_idle()
@@ -351,6 +351,7 @@ class Http2Connection(Http2Driver):
                 self._session.cancel(exchange.stream_id)
             if late:
                 self._send_aside()
+            idle = bool(late) and self._is_left()
         for exchange in late:
             request = exchange.request
             failure: HttpClientError
@@ -360,6 +361,8 @@ class Http2Connection(Http2Driver):
                 failure = silent(request.recv_timeout)
             exchange.on_failure(failure)
             self._deliver(exchange)
+        if idle:
+            self.origin.became_idle()
         if due and self._timer is None:
             self._timer = worker.call_at(due, lambda: self._watch_timeouts(worker))
 
@@ -399,8 +402,21 @@ class Http2Connection(Http2Driver):
             self._session.cancel(exchange.stream_id)
             self._send_aside()
             ready = self._collect()
+            idle = self._is_left()
         self._tell(ready, None)
+        if idle:
+            self.origin.became_idle()
         return True
+
+    def _is_left(self) -> bool:
+        """After the end of an exchange that no driver has read: nothing is under way any more. With the lock held.
+
+        A connection that the peer has announced the end of ends then; it would keep its place for good.
+        """
+        if self._exchanges or self._ended or self._driver not in (None, WORKER):
+            return False
+        self._retire()
+        return not self._ended
 
     def watch_idle(self, worker: TSocketPoolWorker, now: float, settled: float, expiry: float) -> float:
         """Let the worker watch the connection while nobody reads, and close it when that was idle for too long.

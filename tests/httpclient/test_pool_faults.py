@@ -21,3 +21,12 @@ def test_http1(seed: int, certificates: Certificates) -> None:
     for result in ("ok", "cancelled", "RemoteClosedError", "HttpProtocolError", "ReceiveTimeoutError", "ConnectError",
                    "HttpCertificateError", "HttpTlsError", "DeadlineError", "DecodingError", "BodyError"):  # fmt: skip
         assert storm.results[result], storm.results
+
+
+@pytest.mark.usefixtures("certificates", "no_leaks")
+def test_both_protocols(certificates: Certificates) -> None:
+    with Storm(certificates, 3) as storm:
+        storm.run(1200)
+        storm.check()
+    for result in ("ok", "cancelled", "Http2StreamError", "ReceiveTimeoutError"):
+        assert storm.results[result], storm.results
