@@ -112,7 +112,11 @@ class Connecting:
     def _found(self, addresses: Sequence[Address]) -> None:
         detour = self._connection.detour
         if detour is not None and self._tunnel is None:
-            self._tunnel = detour.new_tunnel()
+            try:
+                self._tunnel = detour.new_tunnel()
+            except Exception as error:
+                self._fail(error)
+                return
             if detour.look_up_peer:
                 from .tunnel import packed_addresses
 
@@ -213,7 +217,11 @@ class Connecting:
     def _start_tunnel(self, stream: Stream, tunnel: Tunnel) -> None:
         self.doing = f"waiting for the answer of {stream.address.text}"
         self._worker.set_handler(self._token, self._tunnel_ready)
-        stream.send(tunnel.start(self._peer))
+        try:
+            stream.send(tunnel.start(self._peer))
+        except Exception as error:
+            self._fail(error)
+            return
         self._tunnel_ready(0, self._token)
 
     def _tunnel_ready(self, flags: int, token: int) -> None:
@@ -238,7 +246,7 @@ class Connecting:
                 return
             self._tunnel = None
             self._stream = self._connection.pass_on(stream)
-        except OSError as error:
+        except Exception as error:  # a tunnel is somebody else's, and may raise what it likes
             self._fail(error)
             return
         self.doing = f"in the TLS handshake through {stream.address.text}"
@@ -255,10 +263,10 @@ class Connecting:
         if not self._over:
             self._fail(timed_out(self._connection, self._timeout, f"still {self.doing}"))
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: Exception) -> None:
         if not self._over:
             self.cancel()
-            self._failed(error)
+            self._failed(error)  # type: ignore[arg-type]  # an OSError, but for some of what a tunnel raises
 
     def _end(self) -> None:
         self._over = True

@@ -99,6 +99,7 @@ class NestedTlsStream(TlsStream):
                 break
             if not fed:
                 self._more = False
+                self._partial = self._outer._partial or not engine.between_records()
                 return total or -1
         self._more = True
         return total
@@ -119,11 +120,11 @@ class NestedTlsStream(TlsStream):
         return count >= 0
 
     def is_quiet(self) -> bool:
-        if Stream.is_quiet(self) and not self.has_buffered_input:
+        if Stream.is_quiet(self) and not self._more and not self._partial:
             return True
         block = read_blocks.request_mem()
         try:
-            return self.receive_now(block) < 0
+            return self.receive_now(block) < 0 and not self._partial
         except OSError:
             return False
         finally:

@@ -21,7 +21,7 @@ from httpclient import (
     RequestAbortedError,
     TgoHttpClient,
 )
-from httpclient.authentication import DigestAuthentication
+from httpclient.authentication import Authentication, AuthenticationRequest, DigestAuthentication
 from tests.servers.scripted import Connection, Request, close, expect, finish, hold, reset, script, send, trickle
 
 from .ways import Way, both_ways
@@ -469,3 +469,24 @@ def test_places_are_given_back(
         for _ in range(3):
             for site in ("http", "https1", "few"):
                 assert way.get(client, nginx.url(site, "/path")).status_code == 200
+
+
+class BrokenAuthentication(Authentication):
+    """Raises, or says what can't be sent."""
+
+    def authorize(self, request: AuthenticationRequest) -> str:
+        if request.method == "POST":
+            return "two\r\nlines"
+        raise ZeroDivisionError("the user's own")
+
+
+@both_ways
+@pytest.mark.parametrize("url", ["http://a.example/", "https://a.example/"])
+def test_an_authentication_that_fails(way: Way, url: str, scripted: ScriptedServers) -> None:
+    server = scripted(script(expect(b"\r\n\r\n"), hold()), aborts=True)
+    with way.client(proxy=f"http://127.0.0.1:{server.port}", proxy_authentication=BrokenAuthentication()) as client:
+        for method in ("GET", "POST"):
+            if url.startswith("http:") or method == "GET":
+                error = way.fail(client, method, url)
+                assert error.url == url
+                assert not isinstance(error, TimeoutError)

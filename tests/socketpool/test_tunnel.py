@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from linuxapi import POLLIN
 from openssl_api import TlsCertificateError
 from socketpool import (
     ConnectionFailedError,
@@ -261,6 +262,38 @@ def test_refused(way: Crossing, worker: bool, answer: bytes) -> None:
 
 
 @both
+@pytest.mark.parametrize("moment", ["new", "start", "receive"])
+def test_a_tunnel_may_raise_what_it_likes(way: Crossing, worker: bool, moment: str) -> None:
+    class Broken(Greeting):
+        def __init__(self) -> None:
+            super().__init__()
+            if moment == "new":
+                raise ZeroDivisionError
+
+        def start(self, addresses: list[bytes]) -> bytes:
+            if moment == "start":
+                raise ZeroDivisionError
+            return super().start(addresses)
+
+        def receive(self, data: bytes) -> tuple[int, bytes]:
+            raise ZeroDivisionError
+
+    def handler(connection: Connection) -> None:
+        connection.receive_until(b"GO\n")
+        connection.send(b"OK\n")
+
+    connection = way.request(way.serve(handler))
+    assert connection.detour is not None
+    connection.detour.new_tunnel = Broken
+    if worker:
+        error: object = connect(connection, worker)
+        assert isinstance(error, ZeroDivisionError)
+    else:
+        with pytest.raises(ZeroDivisionError):
+            connection.open(timeout=LIMIT)
+
+
+@both
 @pytest.mark.parametrize("answer", [b"", b"O", b"OK\n"])
 def test_one_time_limit_for_all(way: Crossing, worker: bool, answer: bytes) -> None:
     def handler(connection: Connection) -> None:
@@ -352,6 +385,41 @@ def test_the_end(way: Crossing, end: str) -> None:
     assert received == b"the last"
     forgeable = {"in order": False, "inner cut off": way.kind.inner, "both cut off": way.kind.inner or way.kind.outer}
     assert stream.truncated is forgeable[end]
+    connection.abort()
+
+
+@pytest.mark.parametrize("layer", ["inner", "outer"])
+def test_a_part_of_a_record_is_not_quiet(way: Crossing, layer: str) -> None:
+    if not (way.kind.inner and way.kind.outer):
+        return  # TlsStream is tested by itself
+    go_on = threading.Event()
+
+    def handler(connection: Connection) -> None:
+        connection.receive_until(b"GO\n")
+        connection.send(b"OK\n")
+        inner, outer = way.beyond(connection), connection.tls
+        assert isinstance(inner, ServerTls)
+        assert outer is not None
+        inner.sendall(b"hello")
+        connection.wait(go_on)
+        inner.tls.write(b"not asked for")
+        record = inner._outgoing.read()
+        if layer == "inner":
+            outer.sendall(record[:20])
+        else:
+            outer.tls.write(record)
+            connection.socket.sendall(outer._outgoing.read()[:20])
+        connection.hold()
+
+    connection = way.request(way.serve(handler))
+    stream = connection.open(timeout=LIMIT)
+    block = MemoryBlock(65536)
+    assert stream.receive(block, LIMIT) == 5
+    assert stream.is_quiet()
+    go_on.set()
+    assert stream.wait(POLLIN, LIMIT)
+    for _ in range(2):
+        assert not stream.is_quiet()
     connection.abort()
 
 
