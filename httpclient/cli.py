@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from .call_options import RequestOptions
     from .client import TgoHttpClient
     from .response import HttpResponse
 
@@ -26,10 +27,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("urls", nargs="+", metavar="URL")
     parser.add_argument("-X", "--request", metavar="METHOD", help="the method; GET, or POST with --data")
     parser.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="may be repeated")
-    parser.add_argument("-d", "--data", metavar="DATA", help="the body; @FILE sends a file")
+    body = parser.add_mutually_exclusive_group()
+    body.add_argument("-d", "--data", metavar="DATA", help="the body; @FILE sends a file, as it is read")
+    body.add_argument("--json", metavar="JSON", help="a body in JSON")
+    body.add_argument(
+        "-F", "--form", action="append", metavar="NAME=VALUE", help="a field of a form; NAME=@FILE sends a file"
+    )
+    parser.add_argument("-G", "--params", action="append", metavar="NAME=VALUE", help="add to the query of the URL")
     parser.add_argument("-I", "--head", action="store_true", help="ask for the head only")
     parser.add_argument("-i", "--include", action="store_true", help="show the response's header fields too")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the body to a file instead of standard output")
+    parser.add_argument("-C", "--continue", dest="resume", action="store_true", help="go on with what --output has")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what is sent and received")
     parser.add_argument("--trace", action="store_true", help="show what every layer does, and its Delphi routine")
     parser.add_argument("--http1.1", dest="http1", action="store_true", help="HTTP/1.1 only")
@@ -37,8 +45,16 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cacert", metavar="FILE", help="trust these CA certificates instead of the system's")
     parser.add_argument("--cert", metavar="FILE", help="the client's certificate, and its key if that is in there")
     parser.add_argument("--key", metavar="FILE", help="the client's private key")
+    parser.add_argument("--pin", action="append", default=[], metavar="FINGERPRINT", help="of the server's certificate")
+    parser.add_argument("--tlsv1.3", dest="tls13", action="store_true", help="TLS 1.3 or newer")
     parser.add_argument("-k", "--insecure", action="store_true", help="don't verify the server's certificate")
-    parser.add_argument("-u", "--user", metavar="NAME:PASSWORD", help="for Basic authentication")
+    parser.add_argument("-u", "--user", metavar="NAME:PASSWORD", help="Basic, or Digest if the server asks for that")
+    parser.add_argument("--bearer", metavar="TOKEN", help="a bearer token")
+    parser.add_argument("-n", "--netrc", action="store_true", help="look for name and password in ~/.netrc")
+    parser.add_argument("-b", "--cookie-jar", metavar="FILE", help="read cookies from a file, and write them there")
+    parser.add_argument("-x", "--proxy", metavar="URL", help="a proxy: http, https, socks5 or socks5h; '' for none")
+    parser.add_argument("--unix-socket", metavar="PATH", help="connect through this socket")
+    parser.add_argument("--retry", type=int, default=0, metavar="TIMES", help="repeat what fails, after a pause")
     parser.add_argument("--connect-timeout", type=float, metavar="SECONDS")
     parser.add_argument("--recv-timeout", type=float, metavar="SECONDS", help="of silence")
     parser.add_argument("--timeout", type=float, default=0.0, metavar="SECONDS", help="for everything together")
@@ -54,6 +70,13 @@ def _client(options: argparse.Namespace) -> TgoHttpClient:
     client = TgoHttpClient(
         True if options.http2 else False if options.http1 else None,
         verify=not options.insecure,
+        minimum_tls_version="1.3" if options.tls13 else "1.2",
+        fingerprints=options.pin,
+        netrc=options.netrc,
+        cookie_jar=options.cookie_jar,
+        proxy=options.proxy,
+        unix_socket=options.unix_socket,
+        retry=options.retry,
         ca_file=options.cacert,
         certificate=_read(options.cert),
         private_key=_read(options.key),
@@ -66,6 +89,10 @@ def _client(options: argparse.Namespace) -> TgoHttpClient:
         client.request_headers.add_or_set(header)
     if options.user:
         client.user_name, _, client.password = options.user.partition(":")
+    if options.bearer:
+        from .authentication import BearerAuthentication
+
+        client.auth = BearerAuthentication(options.bearer)
     return client
 
 
@@ -76,12 +103,42 @@ def _read(path: str | None) -> bytes:
         return file.read()
 
 
+def _pairs(given: list[str]) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in (pair.partition("=") for pair in given)]
+
+
+def _content(options: argparse.Namespace) -> RequestOptions:
+    """Return the body that the options ask for."""
+    if options.json is not None:
+        from json import loads
+
+        return {"json": loads(options.json)}
+    if options.form is not None:
+        from pathlib import Path
+
+        pairs = _pairs(options.form)
+        return {
+            "data": [(name, value) for name, value in pairs if not value.startswith("@")],
+            "files": [(name, Path(value[1:])) for name, value in pairs if value.startswith("@")],
+        }
+    if options.data is None:
+        return {}
+    if options.data.startswith("@"):
+        from pathlib import Path
+
+        return {"data": Path(options.data[1:])}
+    return {"data": options.data.encode()}
+
+
 def _fetch(client: TgoHttpClient, url: str, options: argparse.Namespace) -> int:
-    data = None
-    if options.data is not None:
-        data = _read(options.data[1:]) if options.data.startswith("@") else options.data.encode()
-    method = options.request or ("HEAD" if options.head else "POST" if data is not None else "GET")
-    with client.stream(method, url, data=data) as response:
+    content = _content(options)
+    method = options.request or ("HEAD" if options.head else "POST" if content else "GET")
+    if options.params:
+        content["params"] = _pairs(options.params)
+    if options.resume and options.output:
+        client.download(url, options.output, resume=True, **content)
+        return 0
+    with client.stream(method, url, **content) as response:
         if options.verbose:
             for earlier in response.history:
                 _show_exchange(earlier)
@@ -96,7 +153,17 @@ def _fetch(client: TgoHttpClient, url: str, options: argparse.Namespace) -> int:
             for piece in response.iter_bytes():
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
+        if options.verbose:
+            _show_timings(response)
         return 22 if options.fail and response.status_code >= 400 else 0
+
+
+def _show_timings(response: HttpResponse) -> None:
+    timings = response.timings
+    phases = ", ".join(
+        f"{name} {getattr(timings, name) * 1000:.1f}" for name in ("lookup", "connect", "tls", "response")
+    )
+    sys.stderr.write(f"* ms: {phases}\n")
 
 
 def _show_exchange(response: HttpResponse) -> None:
@@ -148,7 +215,7 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read our output has seen enough. What is still in the buffer has to go nowhere, and quietly.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (HttpClientError, OSError) as error:
+    except (HttpClientError, OSError, ValueError) as error:
         _complain(str(error))
         return 1
     except KeyboardInterrupt:

@@ -53,7 +53,7 @@ def save_response(response: HttpResponse, path: str | PathLike[str]) -> int:
     :raises OSError: the file could not be written.
     """
     name = os.fsdecode(path)
-    _refuse_directory(name)
+    _refuse_special(name)
     temporary = f"{name}.{os.urandom(6).hex()}.part"
     size = 0
     with open(temporary, "xb", buffering=0) as file:
@@ -98,7 +98,7 @@ def download(
     """
     headers = _given_headers(options.pop("headers", None))
     name = os.fsdecode(path)
-    _refuse_directory(name)
+    _refuse_special(name)
     partial = _Partial(name, url)
 
     def ask(fields: list[tuple[str, str]]) -> HttpResponse:
@@ -247,11 +247,14 @@ def _given_headers(headers: Any) -> list[tuple[str, str]]:
     return given
 
 
-def _refuse_directory(name: str) -> None:
-    if os.path.isdir(name):
-        import errno
+def _refuse_special(name: str) -> None:
+    """Refuse what can't be replaced, and what mustn't be: nobody means to have a file instead of ``/dev/null``."""
+    import errno
 
+    if os.path.isdir(name):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if os.path.exists(name) and not os.path.isfile(name):
+        raise OSError(errno.EINVAL, "not a regular file", name)
 
 
 def _write(descriptor: int, piece: bytes, position: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.servers.scripted import hold
+from tests.servers.site import Answer, Asked, Site
 
 if TYPE_CHECKING:
     from tests.certificates import Certificates
@@ -103,3 +104,40 @@ def test_bad_urls() -> None:
     assert result.returncode == 1
     assert b"InvalidUrlError" in result.stderr
     assert run().returncode == 2
+
+
+def test_bodies_parameters_and_credentials(scripted: ScriptedServers, tmp_path: Path) -> None:
+    def respond(asked: Asked) -> Answer:
+        if not (asked.value("authorization") or "").startswith(("Digest ", "Bearer ")):
+            return Answer(401, [("www-authenticate", 'Digest realm="r", nonce="n", qop="auth"')])
+        return Answer(200, [("set-cookie", "kept=1;Max-Age=1000")])
+
+    site = Site(respond)
+    url = scripted(site.http1).url
+    upload, jar = tmp_path / "upload", tmp_path / "cookies"
+    upload.write_bytes(b"content")
+    result = run("-F", "a=b", "-F", f"file=@{upload}", "-G", "q=1 2", "-u", "me:s3cret", "-b", str(jar), f"{url}/form")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert [asked.target for asked in site.asked] == ["/form?q=1%202"] * 2
+    assert b'name="file"; filename="upload"' in site.last.body
+    assert b"content" in site.last.body
+    assert (site.last.value("authorization") or "").startswith("Digest ")
+    assert run("--json", '{"a": [1, 2]}', "--bearer", "t0ken", "-b", str(jar), url).returncode == 0
+    assert (site.last.body, site.last.value("content-type")) == (b'{"a":[1,2]}', "application/json")
+    assert site.last.value("authorization") == "Bearer t0ken"
+    assert site.last.value("cookie") == "kept=1"
+    assert run("--json", "{", url).returncode == 1
+
+
+def test_a_download_is_continued(nginx: Nginx, tmp_path: Path) -> None:
+    output = tmp_path / "file"
+    assert run("-C", "-o", str(output), nginx.url("http", "/1k")).returncode == 0
+    assert output.stat().st_size == 1024
+    shown = run("-v", "-o", "/dev/null", nginx.url("http", "/1k"))
+    assert (shown.returncode, b"* ms: lookup" in shown.stderr) == (0, True)
+
+
+def test_retries_and_pins(refused_port: int, nginx: Nginx, certificates: Certificates) -> None:
+    assert run("--retry", "1", f"http://127.0.0.1:{refused_port}/").returncode == 1
+    result = run("--pin", "sha256:" + "00" * 32, "--cacert", str(certificates.ca_file), nginx.url("https", "/1k"))
+    assert (result.returncode, b"HttpCertificateError" in result.stderr) == (1, True)

@@ -516,6 +516,11 @@ def test_places_where_no_file_can_be(tmp_path: pathlib.Path, nginx: Nginx) -> No
             save_response(response, tmp_path)
         with pytest.raises(FileNotFoundError):
             save_response(response, tmp_path / "missing" / "file")
+        # It would be replaced by a file, for everybody.
+        with pytest.raises(OSError, match="not a regular file"):
+            save_response(response, "/dev/null")
+        with pytest.raises(OSError, match="not a regular file"):
+            download(http, url, "/dev/null")
     assert list(tmp_path.iterdir()) == []
 
 
