@@ -235,6 +235,8 @@ class Http2Driver(Http2Link):
                     if exchange.stream_id in self._exchanges:
                         self._session.cancel(exchange.stream_id)
                         del self._exchanges[exchange.stream_id]
+                        if self._driver is None or self._driver is WORKER:
+                            self._retire()
                 exchange.done = False
                 exchange.on_failure(failure)
         if exchange.done and exchange.on_done is not None:

@@ -169,8 +169,8 @@ class Origin(OriginConnections):
                     grant = waiter.grant
                     if isinstance(grant, Http1Connection):
                         exchange.connection = grant
-                    exchange.waiter = None
                     exchange.waited = time.monotonic() - waiter.since
+                    exchange.waiter = None  # from here on, no call before it is settled
                     self._unsettled.discard(waiter)
                     return grant
                 late = time.monotonic() >= self._due(waiter)

@@ -277,7 +277,7 @@ class Stream:
 
     def __del__(self) -> None:
         # A connection that nobody closed must not cost a descriptor for good.
-        if self.fd >= 0:
+        if getattr(self, "fd", -1) >= 0:  # unless a signal handler has raised before there was any
             self.close()
 
 

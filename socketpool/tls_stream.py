@@ -44,8 +44,8 @@ class TlsStream(Stream):
     engine: TlsEngine
 
     def __init__(self, fd: int, address: Address, engine: TlsEngine) -> None:
+        self.engine = engine  # first: closing needs it, and nothing is to be closed before there is a descriptor
         super().__init__(fd, address)
-        self.engine = engine
         #: Our close_notify has been made.
         self._ended = False
         #: Behind the data that was returned last there is an end or an error, to be met by the next call.
