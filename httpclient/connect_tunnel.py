@@ -102,8 +102,8 @@ class ConnectTunnel:
                 check_start(bytes(buffer[:5]))
             start = max(0, before - 2)
             while (end := _find_end(buffer, start)) is not None:
-                head = Http1ResponseHead(0, canonical_head(bytes(buffer[: end.end()])))
-                head.status = int(head._block[9:12])
+                block = canonical_head(bytes(buffer[: end.end()]))
+                head = Http1ResponseHead(int(block[9:12]), block)
                 del buffer[: end.end()]
                 if not 100 <= head.status < 200 or head.status == 101:
                     return self._answered(head, len(data)), b""
@@ -142,7 +142,7 @@ class ConnectTunnel:
         head = self._refusal
         if head is None:
             return
-        reason = head.reason.decode("latin-1")
+        reason = "".join(c if c.isprintable() else "?" for c in head.reason.decode("latin-1"))
         what = f"the proxy {self._proxy} refuses to connect to {self._authority}: {head.status} {reason}".rstrip()
         if head.status in {401, 407}:  # RFC 9110 has 407 for this, and some proxies use both
             advice = (
