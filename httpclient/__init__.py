@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     )
     from .cookies import HttpCookieJar
     from .duplex import DuplexStream
+    from .http1_limits import Http1Limits
     from .retrying import RetryPolicy
     from .timings import Timings
     from .tls import TlsInfo
@@ -103,6 +104,7 @@ __all__ = [
     "DecodingError",
     "DigestAuthentication",
     "DuplexStream",
+    "Http1Limits",
     "Http2ConnectionError",
     "Http2StreamError",
     "HttpCertificateError",

@@ -153,6 +153,7 @@ NEW: dict[str, str] = {
         "many connections instead of one, to be looked at and closed",
         "TgoHttpClient.pool_statistics TgoHttpClient.close_idle_connections",
     ),
+    **_new("the heads of responses are bounded", "Http1Limits"),
     **_new("redirects are bounded", "TgoHttpClient.max_redirects TgoHttpClient.allow_insecure_redirects"),
     **_new("a few bytes in a content coding can stand for very many", "TgoHttpClient.max_decoded_size"),
     **_new("interim responses can be seen", "TgoHttpClient.on_informational"),

@@ -12,6 +12,7 @@ LATER = {
     "DigestAuthentication": "authentication",
     "DuplexStream": "duplex",
     "HttpCookieJar": "cookies",
+    "Http1Limits": "http1_limits",
     "RetryPolicy": "retrying",
     "Timings": "timings",
     "TlsInfo": "tls",

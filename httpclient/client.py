@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .authentication import Authentication
     from .call_options import AuthenticationInput, RequestOptions
     from .duplex import DuplexStream
+    from .http1_limits import Http1Limits
     from .http2_statistics import Http2Statistics
     from .http2_trace import Http2Trace
     from .manager import TgoHttpClientManager
@@ -107,6 +108,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         is still there (PING), also while nothing is under way; 0 never to.
     :param http2_ping_timeout: seconds for its answer, then the connection is given up.
     :param http2_trace: called as ``http2_trace(peer, frame)`` with every HTTP/2 frame; see ``httpclient.http2_trace``.
+    :param http1_limits: how much an HTTP/1.1 server may send besides the body; see :class:`Http1Limits`.
     :raises ValueError: no connection would be allowed, or a proxy or socket can't be used.
 
     Differs from Delphi: any number of requests at once, failures raise, certificates are verified.
@@ -157,6 +159,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         http2_ping_interval: float = 0.0,
         http2_ping_timeout: float = PING_TIMEOUT,
         http2_trace: Http2Trace | None = None,
+        http1_limits: Http1Limits | None = None,
     ) -> None:
         RequestSettings.__init__(self)
         ClientEvents.__init__(self)
@@ -188,6 +191,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             proxy=proxy, trust_environment=trust_environment, unix_socket=unix_socket,
             proxy_authentication=proxy_authentication,
         )  # fmt: skip
+        self._routing["http1_limits"] = http1_limits
         self._routing["http2_options"] = check_http2_options(http2_ping_interval, http2_ping_timeout, http2_trace)
         self._manager = manager
         self._pool: ConnectionPool | None = None

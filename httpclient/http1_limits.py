@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: What an error says to do about a limit that was passed.
-RAISE_LIMIT = "If the server is to be trusted, raise the limit in Http1Limits"
+RAISE_LIMIT = "If the server is to be trusted, give the client other http1_limits"
 
 
 class Http1Limits:

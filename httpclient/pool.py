@@ -159,6 +159,7 @@ class ConnectionPool:
     :param proxy_authentication: how to authenticate to proxies, instead of by user and password in their URLs.
     :param http2_options: pairs of a name and a value: ``ping_interval``, ``ping_timeout`` and ``settings_timeout``, in
         seconds, and ``trace``; see :mod:`.http2_options` and :mod:`.http2_trace`.
+    :param http1_limits: how much an HTTP/1.1 server may send besides the body.
 
     :ivar watching: a look after connections that have become idle is due.
     """
@@ -185,6 +186,7 @@ class ConnectionPool:
         unix_socket: str | None = None,
         proxy_authentication: tuple[str, str] | Authentication | None = None,
         http2_options: tuple[tuple[str, Any], ...] = (),
+        http1_limits: Http1Limits | None = None,
     ) -> None:
         self.http2_options: dict[str, Any] = dict(http2_options)
         self.socket_manager = socket_manager
@@ -198,7 +200,7 @@ class ConnectionPool:
         #: Connections that aren't idle any more because somebody closes them. With the lock of the connections.
         self._evicted: list[HttpConnection] = []
         self.keep_alive_expiry = min(keep_alive_expiry, FOREVER)
-        self.limits: Http1Limits | None = None
+        self.limits = http1_limits
         self._tls_options = tls_options
         self._tls_context: TlsContext | None = None
         self._proxy_tls_context: TlsContext | None = None

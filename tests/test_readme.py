@@ -1,4 +1,4 @@
-"""The examples of the README run as they stand there; only the addresses are those of the test's own servers."""
+"""The examples of README and guide run as they stand; only the addresses are those of the test's own servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+_find_examples = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL).findall
+EXAMPLES = _find_examples(README)
+GUIDE_EXAMPLES = _find_examples(GUIDE)
 
 # What each of them prints, in their order.
 OUTPUT = [
@@ -29,6 +32,15 @@ OUTPUT = [
     r"1 1 0 0\n",
     r"\{'2'\}\n",
     r"b'\+PONG\\r\\n'\n",
+]
+
+GUIDE_OUTPUT = [
+    r"/path\?q=black%20%26%20white&page=2\n\{'answer': 42\}\nname=Ada&tags=a&tags=b\nmultipart/form-data True\n",
+    r"200 text/plain \d+\nTLSv1\.3 True True\n\d+\n",
+    r"\[\('first', '1'\), \('second', '2'\)\]\n",
+    r"503 2\n",
+    r"200 b'ping pong'\n\[\(1, 0\)\]\n",
+    r"ConnectError connect\n",
 ]
 
 
@@ -42,13 +54,26 @@ def test_examples_run(number: int, nginx: Nginx, redis: Redis, certificates: Cer
         "6379": str(redis.port),
     }.items():
         source = source.replace(written, here)
+    run(source, OUTPUT[number], certificates, ROOT)
+
+
+@pytest.mark.parametrize("number", range(len(GUIDE_OUTPUT)))
+def test_examples_of_the_guide_run(number: int, nginx: Nginx, certificates: Certificates, tmp_path: Path) -> None:
+    assert len(GUIDE_EXAMPLES) == len(GUIDE_OUTPUT)
+    source = GUIDE_EXAMPLES[number].replace("https://example.org/large", nginx.url("https", "/10m"))
+    run(source.replace("https://example.org", nginx.url("https", "")), GUIDE_OUTPUT[number], certificates, tmp_path)
+
+
+def run(source: str, output: str, certificates: Certificates, directory: Path) -> None:
     assert "example.org" not in source
     # The variable is OpenSSL's own: where the authorities are that it trusts.
     environment = {**os.environ, "SSL_CERT_FILE": str(certificates.ca_file), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", source]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.fullmatch(OUTPUT[number], done.stdout, re.DOTALL), done.stdout
+    assert re.fullmatch(output, done.stdout, re.DOTALL), done.stdout
 
 
 def test_links_lead_somewhere() -> None:

@@ -12,6 +12,7 @@ import pytest
 from httpclient import (
     BodyError,
     ConnectError,
+    Http1Limits,
     HttpCertificateError,
     HttpClientError,
     HttpProtocolError,
@@ -566,3 +567,13 @@ def test_errors_know_their_errno(scripted: ScriptedServers) -> None:
         http.get(server.url)
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ECONNRESET
+
+
+@both_ways
+def test_limits_of_a_head_can_be_raised(way: Way, scripted: ScriptedServers) -> None:
+    fields = [(f"X-{number}", "value") for number in range(300)]
+    url = scripted(answer(b"x", fields=fields)).url
+    with way.client() as http:
+        assert "http1_limits" in str(way.fail(http, "GET", url))
+    with way.client(http1_limits=Http1Limits(header_count=400)) as http:
+        assert len(way.get(http, url).headers) > 300
