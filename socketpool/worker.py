@@ -232,13 +232,21 @@ class TSocketPoolWorker:
                 return
             if self._closing:
                 raise RuntimeError(_CLOSED)
-            thread = threading.Thread(target=self.execute, name="socketpool worker", daemon=True)
+            thread = threading.Thread(target=self._run, name="socketpool worker", daemon=True)
             self._thread = thread
             try:
                 thread.start()
             except BaseException:
+                # A signal handler that raises may leave a thread behind that has been started: it sees that it isn't
+                # wanted, and ends.
                 self._thread = None
                 raise
+
+    def _run(self) -> None:
+        with self._lock:
+            wanted = self._thread is threading.current_thread()
+        if wanted:
+            self.execute()
 
     def close(self) -> None:
         """End the thread and wait for it; registrations that are left are dropped without a call.

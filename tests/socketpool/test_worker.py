@@ -397,3 +397,21 @@ def test_speed_keeps_the_read_block_and_scale_gives_it_back(
     assert held == (1 if optimization is TgoSocketOptimization.SPEED else 0)
     manager.close()
     assert read_blocks.count == before
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_start_that_a_signal_handler_breaks_off_leaves_no_thread(
+    worker: TSocketPoolWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def started_and_interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", started_and_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            worker.call_soon(print)
+    assert run(worker, threading.get_ident) != threading.get_ident()
+    worker.close()
