@@ -412,6 +412,10 @@ def test_a_start_that_a_signal_handler_breaks_off_leaves_no_thread(
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", started_and_interrupted)
         with pytest.raises(KeyboardInterrupt):
-            worker.call_soon(print)
+            worker.call_soon(int)
     assert run(worker, threading.get_ident) != threading.get_ident()
+    deadline = time.monotonic() + LIMIT
+    while len(workers()) > 1 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert len(workers()) == 1
     worker.close()
