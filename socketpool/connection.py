@@ -204,15 +204,16 @@ class TgoSocketConnection(BaseConnection):
         """
         if not self._ssl:
             return stream
-        if stream.engine is None:
-            beyond = self._new_stream(stream.fd, stream.address)
-            stream.fd = -1
-            return beyond
         from .nested_tls import NestedTlsStream
+        from .tls_stream import TlsStream
 
-        engine = self._owner.new_engine(self, -1)
+        engine = self._owner.new_engine(self, stream.fd if stream.engine is None else -1)
         if self._openssl is not None:
             self._openssl.engine = engine
+        if stream.engine is None:
+            # One owner at any moment: a signal handler may raise between any two steps.
+            fd, stream.fd = stream.fd, -1
+            return TlsStream(fd, stream.address, engine)
         return NestedTlsStream(stream, engine)  # type: ignore[arg-type]  # what has an engine is one
 
     def check_alpn(self, stream: Stream) -> None:

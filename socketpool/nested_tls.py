@@ -31,8 +31,8 @@ class NestedTlsStream(TlsStream):
     __slots__ = ("_more", "_outer")
 
     def __init__(self, outer: TlsStream, engine: TlsEngine) -> None:
+        self._outer = outer  # first: closing needs it
         super().__init__(outer.fd, outer.address, engine)
-        self._outer = outer
         #: There may be data in memory that no ``receive`` has returned.
         self._more = True
         self._count()
