@@ -32,13 +32,18 @@ _FRAME_NAMES = (
     "CONTINUATION",
 )
 
+#: RFC 7838, RFC 8336 and RFC 9218.
+_EXTENSIONS = {0xA: "ALTSVC", 0xC: "ORIGIN", 0x10: "PRIORITY_UPDATE"}
+
 #: Longest piece of the peer's or the library's text in a message.
 _TEXT_SHOWN = 200
 
 
 def frame_name(kind: int) -> str:
     """Return the name of a frame type (RFC 9113 section 6), or its number."""
-    return _FRAME_NAMES[kind] if 0 <= kind < len(_FRAME_NAMES) else f"type {kind:#x}"
+    if 0 <= kind < len(_FRAME_NAMES):
+        return _FRAME_NAMES[kind]
+    return _EXTENSIONS.get(kind, f"type {kind:#x}")
 
 
 def library_text(code: int) -> str:

@@ -43,6 +43,7 @@ SANS_IO = {
     *("decoders", "decoding", "errors", "forms", "head", "headers", "http1_request", "http1_response", "http2", "uri"),
     "set_cookie",
     "http1_limits",
+    *("http2_errors", "http2_health", "http2_output", "http2_trace"),
     *("challenges", "digest", "http_date"),
     *("connect_tunnel", "proxies", "socks5"),
 }
