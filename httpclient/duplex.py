@@ -103,6 +103,17 @@ class DuplexBody(Body):
         self.exchange.on_failure(error)
 
 
+class SenderLimits:
+    """What the sending side of a request waits for at most."""
+
+    __slots__ = ("body", "deadline", "recv_timeout")
+
+    def __init__(self, request: Request) -> None:
+        self.body = None
+        self.deadline = request.deadline
+        self.recv_timeout = request.send_timeout
+
+
 class Sender:
     """The sending side of an exchange, where it waits for the peer; see :mod:`.http2_driver`."""
 
@@ -115,7 +126,7 @@ class Sender:
 
     def __init__(self, exchange: DuplexExchange) -> None:
         self._exchange = exchange
-        self.request = exchange.request
+        self.request = SenderLimits(exchange.request)
         self.waiter: Any = None
         self.last_activity = 0.0
         self.responded = False
@@ -134,6 +145,7 @@ class SettingsWait(Sender):
 
     def __init__(self, exchange: DuplexExchange, connection: Http2Connection) -> None:
         super().__init__(exchange)
+        self.request.recv_timeout = exchange.request.recv_timeout
         self._connection = connection
 
     def satisfied(self) -> bool:
@@ -147,6 +159,8 @@ class DuplexExchange(StreamExchange):
     """
 
     __slots__ = ("body_source", "ended", "protocol", "sender")
+
+    sends_first = False
 
     def __init__(self, request: Request, body: DuplexBody, protocol: str) -> None:
         super().__init__(request)
@@ -382,7 +396,7 @@ class DuplexStream:
         if exchange.error is None:
             failure = error if isinstance(error, HttpClientError) else None
             if sending and isinstance(error, ReceiveTimeoutError):
-                failure = SendTimeoutError(f"the server took no data for {self.request.recv_timeout:g} s")
+                failure = SendTimeoutError(f"the server took no data for {self.request.send_timeout:g} s")
             if failure is not None and sending:
                 failure.phase = PHASE_SEND
             self._connection.abandon(exchange, failure or aborted("waiting was interrupted"))

@@ -59,6 +59,8 @@ class Exchange:
     #: HTTP/2: what ``:protocol`` says (RFC 8441).
     protocol = ""
     proxy_credentials: str
+    #: HTTP/2: the request is sent before anybody waits for the response.
+    sends_first = True
     #: Call :meth:`deliver` after each receive.
     incremental = False
     #: Something of the body has been given to the user: the request can't be repeated without his noticing.

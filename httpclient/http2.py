@@ -194,6 +194,10 @@ class Http2Session(Http2Output):
         if self._uploads is not None:
             self._uploads.resume(stream_id)
 
+    def upload_progressed(self, stream_id: int) -> bool | None:
+        """Say whether more of a request's body has been sent since this was last asked; ``None`` if it is all sent."""
+        return None if self._uploads is None else self._uploads.progressed(stream_id)
+
     def cancel(self, stream_id: int, error_code: int = NGHTTP2_CANCEL) -> None:
         """Give up a request with RST_STREAM. Its sink isn't called any more. A request that is over stays over.
 

@@ -15,7 +15,7 @@ from nghttp2_api.constants import NGHTTP2_CANCEL
 
 from .errors import DeadlineError, HttpClientError, RemoteClosedError
 from .failures import aborted, transfer_failure
-from .http2_driver import Http2Driver, silent
+from .http2_driver import Http2Driver, too_slow
 from .http2_link import WORKER
 
 TYPE_CHECKING = False
@@ -334,12 +334,16 @@ class Http2Connection(Http2Driver):
         now = time.monotonic()
         due = 0.0
         late: list[Exchange] = []
+        sending: set[Exchange] = set()
         with self._lock:
             for exchange in self._exchanges.values():
                 if exchange.on_done is None:
                     continue
                 request = exchange.request
                 limit = exchange.last_activity + request.recv_timeout
+                if request.body is not None and self._is_sending(exchange, now):
+                    sending.add(exchange)
+                    limit = exchange.last_activity + request.send_timeout
                 if request.deadline:
                     limit = min(limit, request.deadline)
                 if limit <= now:
@@ -358,7 +362,8 @@ class Http2Connection(Http2Driver):
             if request.deadline and now >= request.deadline:
                 failure = DeadlineError("the overall time limit has passed")
             else:
-                failure = silent(request.recv_timeout)
+                is_sending = exchange in sending
+                failure = too_slow(request.send_timeout if is_sending else request.recv_timeout, is_sending)
             exchange.on_failure(failure)
             self._deliver(exchange)
         if idle:

@@ -17,8 +17,16 @@ import time
 from linuxapi.syssocket import POLLIN, POLLOUT
 from socketpool.stream import Stream, read_blocks
 
-from .errors import DeadlineError, HttpClientError, ReceiveTimeoutError, RemoteClosedError
+from .errors import (
+    DeadlineError,
+    HttpClientError,
+    HttpTimeoutError,
+    ReceiveTimeoutError,
+    RemoteClosedError,
+    SendTimeoutError,
+)
 from .failures import aborted
+from .http1_upload import untaken
 from .http2_link import WORKER, Http2Link
 
 TYPE_CHECKING = False
@@ -131,14 +139,37 @@ class Http2Driver(Http2Link):
         """
         request = party.request
         now = time.monotonic()
-        left: float = party.last_activity + request.recv_timeout - now
+        limit = request.recv_timeout
+        sending = False
+        if request.body is not None and party.sends_first:
+            with self._lock:
+                sending = self._is_sending(party, now)
+            limit = request.send_timeout if sending else limit
+        left: float = party.last_activity + limit - now
         if request.deadline:
             if now >= request.deadline:
                 raise DeadlineError("the overall time limit has passed while waiting for the response")
             left = min(left, request.deadline - now) if left > 0 else left
         if left <= 0:
-            raise silent(request.recv_timeout)
+            raise too_slow(limit, sending)
         return left
+
+    def _is_sending(self, exchange: Exchange, now: float) -> bool:
+        """Say whether the request is still on its way; if it moves on, the peer isn't silent. With the lock held."""
+        stream = self.connection.stream
+        if self._ended or stream is None:
+            return False
+        progressed = self._session.upload_progressed(exchange.stream_id)
+        # What the kernel has taken from us, the line hasn't.
+        before, self._untaken = self._untaken, untaken(stream)
+        sending = progressed is not None or self._untaken > 0
+        if progressed or self._untaken not in (0, before) or (not sending and exchange.stream_id in self._sending):
+            exchange.last_activity = now
+        if sending:
+            self._sending.add(exchange.stream_id)
+        else:
+            self._sending.discard(exchange.stream_id)
+        return sending
 
     # Driving
 
@@ -197,6 +228,8 @@ class Http2Driver(Http2Link):
                 exchanges.pop(party.stream_id, None)
         if not exchanges:
             self.idle_since = now
+            if self._sending:
+                self._sending.clear()
         return ready
 
     def _tell(self, ready: list[Party], own: Party) -> None:
@@ -294,6 +327,8 @@ class Http2Driver(Http2Link):
     def _watch_timeouts(self, worker: TSocketPoolWorker) -> None:
         raise NotImplementedError
 
-def silent(seconds: float) -> ReceiveTimeoutError:
-    """Return the error of a request whose server has said nothing for too long."""
+def too_slow(seconds: float, sending: bool) -> HttpTimeoutError:
+    """Return the error of a request whose server has taken or said nothing for too long."""
+    if sending:
+        return SendTimeoutError(f"the server took no data for {seconds:g} s")
     return ReceiveTimeoutError(f"nothing was received for {seconds:g} s")

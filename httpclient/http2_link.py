@@ -56,7 +56,7 @@ class Http2Link:
 
     __slots__ = (
         "__weakref__", "_driver", "_ended", "_exchanges", "_flush_asked", "_health", "_lock", "_news", "_pushing",
-        "_session", "_timer", "_waiters", "closing", "connection", "idle_since", "origin", "peer", "tls",
+        "_sending", "_session", "_timer", "_untaken", "_waiters", "closing", "connection", "idle_since", "origin", "peer", "tls",
         "uses",
     )  # fmt: skip
 
@@ -88,6 +88,10 @@ class Http2Link:
         #: Where the worker watches for the peer to take more: the worker, the registration, and its descriptor.
         self._pushing: tuple[TSocketPoolWorker, int, int] | None = None
         self._timer: Timer | None = None
+        #: Streams whose requests were still on their way when somebody last looked.
+        self._sending: set[int] = set()
+        #: How much of what was sent the peer hadn't taken when somebody last looked.
+        self._untaken = 0
         #: What watches over the peer; ``None`` when there is nothing to watch any more.
         self._health: Http2Health | None = Http2Health(
             self.idle_since,

@@ -58,6 +58,7 @@ class Upload:
 
     __slots__ = (
         "_address",
+        "_noted",
         "_piece",
         "_position",
         "_size",
@@ -65,6 +66,7 @@ class Upload:
         "asleep",
         "deferred",
         "final",
+        "given",
         "stream_id",
         "trailers",
     )
@@ -73,6 +75,9 @@ class Upload:
         self.stream_id = stream_id
         self.asleep = False
         self.deferred = False
+        #: Bytes that the library has taken, and how many they were when somebody last looked.
+        self.given = 0
+        self._noted = 0
         self.trailers: list[tuple[str, str]] = []
         self.final = False
         self._source: Any = None
@@ -122,7 +127,13 @@ class Upload:
         if size:
             memmove(buffer, self._address + position, size)
             self._position = position + size
+            self.given += size
         return size
+
+    def progressed(self) -> bool:
+        """Say whether the library has taken something since this was last asked."""
+        noted, self._noted = self._noted, self.given
+        return self.given != noted
 
     @property
     def outlives_response(self) -> bool:
@@ -184,6 +195,11 @@ class Uploads:
         """Say whether a request is still being sent that goes on when the response is complete."""
         upload = self._active.get(stream_id)
         return upload is not None and upload.outlives_response
+
+    def progressed(self, stream_id: int) -> bool | None:
+        """Say whether a body has moved on since this was last asked; ``None`` where it has been taken in full."""
+        upload = self._active.get(stream_id)
+        return None if upload is None else upload.progressed()
 
     def abort(self, stream_id: int, error: HttpClientError) -> bool:
         """Forget the body of a stream that is over, and tell it why. ``False`` if there is none that wants to know."""
