@@ -340,10 +340,11 @@ class Http2Connection(Http2Driver):
                 if exchange.on_done is None:
                     continue
                 request = exchange.request
-                limit = exchange.last_activity + request.recv_timeout
+                timeout = request.recv_timeout
                 if request.body is not None and self._is_sending(exchange, now):
                     sending.add(exchange)
-                    limit = exchange.last_activity + request.send_timeout
+                    timeout = request.send_timeout
+                limit = exchange.last_activity + timeout
                 if request.deadline:
                     limit = min(limit, request.deadline)
                 if limit <= now:

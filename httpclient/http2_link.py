@@ -56,8 +56,8 @@ class Http2Link:
 
     __slots__ = (
         "__weakref__", "_driver", "_ended", "_exchanges", "_flush_asked", "_health", "_lock", "_news", "_pushing",
-        "_sending", "_session", "_timer", "_untaken", "_waiters", "closing", "connection", "idle_since", "origin", "peer", "tls",
-        "uses",
+        "_sending", "_session", "_timer", "_untaken", "_waiters", "closing", "connection", "idle_since", "origin",
+        "peer", "tls", "uses",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection) -> None:
