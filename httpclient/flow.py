@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 #: How often a request is repeated where nothing of it can have been processed.
 _RETRIES = 3
 
+#: How often where each server that refused it had answered others before: a server that takes a few requests on each
+#: connection refuses the rest of many that come at once, again and again.
+_RETRIES_IN_TURN = 100
+
 #: How often OnPassword is asked for one request, and how many challenges of the server are answered.
 _PASSWORD_TRIES = 3
 
@@ -74,7 +78,9 @@ class Flow:
         """
         self.pause = 0.0
         connection = exchange.connection
-        if connection is not None and not exchange.responded and self._retries < _RETRIES:
+        if connection is not None and not exchange.responded and self._retries < (
+            _RETRIES_IN_TURN if error.retry_safe and connection.ended_in_turn else _RETRIES
+        ):
             stale = isinstance(error, RemoteClosedError) and connection.uses > 1 and self.request.idempotent
             if (stale or error.retry_safe) and self._rewind():
                 self._retries += 1

@@ -67,6 +67,9 @@ class Http1Connection:
         "origin", "peer", "tls", "uses",
     )  # fmt: skip
 
+    #: See Http2Connection.
+    ended_in_turn = False
+
     def __init__(self, origin: Origin, connection: TgoSocketConnection, limits: Http1Limits | None) -> None:
         self.origin = origin
         self.connection = connection

@@ -57,6 +57,12 @@ class Http2Connection(Http2Driver):
         """Another exchange can be started; beyond the peer's limit it waits its turn inside the session."""
         return not self._ended and self.closing is None and self._session.accepts_streams
 
+    @property
+    def ended_in_turn(self) -> bool:
+        """The server has said goodbye, and has processed requests before that: another connection gets on with it."""
+        session = self._session
+        return session.goaway_received and session.last_stream_id > 0
+
     # The caller drives, or waits for who does
 
     def run(self, exchange: Exchange) -> None:

@@ -78,6 +78,9 @@ _missing() {
             _has_command nghttpd || echo nghttp2-server
             _has_command redis-server || echo redis-server
             _has_command apache2 || echo apache2-bin
+            _has_command h2o || echo h2o
+            _has_command haproxy || echo haproxy
+            _has_command nghttpx || echo nghttp2-proxy
             # The program alone: "tinyproxy" would bring a service.
             _has_command tinyproxy || echo tinyproxy-bin
             _has_command microsocks || echo microsocks
@@ -107,7 +110,7 @@ _install_as_root() {
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     # Servers are wanted as programs. Debian would start them, now and with every boot: the first is what policy-rc.d
     # and RUNLEVEL are there to prevent, the second is undone below, for services that weren't there before.
-    for service in nginx redis-server stunnel4; do
+    for service in nginx redis-server stunnel4 h2o haproxy nghttpx; do
         [ -e "/etc/init.d/$service" ] || [ -e "/lib/systemd/system/$service.service" ] || new+=("$service")
     done
     if [ ! -e "$policy" ]; then

@@ -42,18 +42,22 @@ def free_ports(count: int) -> list[int]:
 
 
 def listening_ports(pid: int) -> set[int]:
-    """Return the TCP ports that a process listens on over IPv4."""
+    """Return the TCP ports that a process, or a child of it, listens on over IPv4."""
     held = set()
     try:
-        entries = os.listdir(f"/proc/{pid}/fd")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        # Those of its own network, which may be another than ours.
+        sockets = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
     except OSError:
         # It has ended.
         return set()
-    for entry in entries:
+    for each in (pid, *children):
         with contextlib.suppress(OSError):
-            held.add(os.readlink(f"/proc/{pid}/fd/{entry}"))
+            for entry in os.listdir(f"/proc/{each}/fd"):
+                with contextlib.suppress(OSError):
+                    held.add(os.readlink(f"/proc/{each}/fd/{entry}"))
     ports = set()
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+    for line in sockets:
         _, local, _, state, *_, inode = line.split()[:10]
         if state == _LISTEN and f"socket:[{inode}]" in held:
             ports.add(int(local.rpartition(":")[2], 16))

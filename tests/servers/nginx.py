@@ -78,8 +78,8 @@ _CONFIG = """
 load_module {echo_module};
 worker_processes 1;
 daemon off;
-# One process: nothing is left behind when it is killed, and its CPU time is the server's.
-master_process off;
+# One process as a rule: nothing is left behind when it is killed, and its CPU time is the server's.
+master_process {master};
 pid nginx.pid;
 error_log stderr warn;
 worker_rlimit_nofile {descriptors};
@@ -165,10 +165,19 @@ location = /redirect/to { return 302 $arg_url; }
 location /close/ { alias files/; keepalive_timeout 0; }
 location /three/ { alias files/; keepalive_requests 3; }
 
-location /gzip/ { alias files/; gzip on; gzip_types *; gzip_min_length 1; gzip_http_version 1.0; }
+location /gzip/ { alias files/; gzip on; gzip_types *; gzip_min_length 1; gzip_http_version 1.0; gzip_proxied any; }
 location /chunked/ { alias files/; echo_before_body -n ""; }
 location /private/ { alias files/; auth_basic "the tests"; auth_basic_user_file passwords; }
 location /uploads/ { root .; dav_methods PUT DELETE; create_full_put_path on; }
+
+location /trailers/ { alias files/; add_trailer X-Trailer "the end"; }
+location = /header {
+    default_type text/plain;
+    add_header X-Big-1 $http_x_big_1;
+    add_header X-Big-2 $http_x_big_2;
+    add_header X-Big-3 $http_x_big_3;
+    return 200 "header\n";
+}
 
 location = /cookies { add_header Set-Cookie "first=1; Path=/"; add_header Set-Cookie "second=2; Path=/"; return 204; }
 """
@@ -190,6 +199,7 @@ class Nginx(ServerProcess):
     :param sites: which of :data:`SITES` to serve; all of them by default.
     :param connections: how many connections it holds at once.
     :param access_log: write ``access.log``: a line per request, and a system call.
+    :param master: with a process above the one that serves, so that it can be told to start anew (SIGHUP).
     """
 
     def __init__(
@@ -200,6 +210,7 @@ class Nginx(ServerProcess):
         *,
         connections: int = 1024,
         access_log: bool = False,
+        master: bool = False,
     ) -> None:
         super().__init__(directory, port_count=len(sites))
         self.sites = tuple(sites)
@@ -207,6 +218,7 @@ class Nginx(ServerProcess):
         self._certificates = certificates
         self._connections = connections
         self._access_log = access_log
+        self._master = master
 
     def command(self) -> Sequence[str | Path]:
         nginx = program("nginx", "nginx-light")
@@ -220,6 +232,7 @@ class Nginx(ServerProcess):
                 echo_module=_module(nginx, "ngx_http_echo_module.so", "libnginx-mod-http-echo"),
                 connections=self._connections,
                 descriptors=self._connections + 64,
+                master="on" if self._master else "off",
                 access_log="access.log" if self._access_log else "off",
                 sites="".join(map(self._site, self.sites)),
             )
