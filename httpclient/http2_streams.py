@@ -120,6 +120,7 @@ class Http2Streams:
         "_over",
         "_pending_error",
         "_ping_sent_at",
+        "_ping_timed",
         "_pings_sent",
         "_pointer",
         "_settings_waiters",
@@ -188,6 +189,8 @@ class Http2Streams:
         self.max_concurrent_streams = max_concurrent_streams
         self.pings_answered = 0
         self._pings_sent = 0
+        #: Which of them tells the round trip time, and when it was sent: one at a time, more may be under way.
+        self._ping_timed = 0
         self._ping_sent_at = 0.0
         self.round_trip_time: float | None = None
         self.bytes_sent = 0
@@ -357,7 +360,9 @@ class Http2Streams:
             self.settings_acknowledged = True
         elif a == NGHTTP2_PING and b & NGHTTP2_FLAG_ACK and self._pings_sent > self.pings_answered:
             self.pings_answered += 1
-            self.round_trip_time = monotonic() - self._ping_sent_at
+            if self.pings_answered == self._ping_timed:
+                self._ping_timed = 0
+                self.round_trip_time = monotonic() - self._ping_sent_at
         else:
             self._count_useless(explain.frame_name(a))
 
@@ -377,7 +382,9 @@ class Http2Streams:
         if self._pointer is not None and not self._over:
             check(submit_ping(self._pointer, NGHTTP2_FLAG_NONE, None), "queueing PING")
             self._pings_sent += 1
-            self._ping_sent_at = monotonic()
+            if not self._ping_timed:
+                self._ping_timed = self._pings_sent
+                self._ping_sent_at = monotonic()
 
     # Windows
 

@@ -80,6 +80,27 @@ def test_ping(session: Http2Session) -> None:
     server.close()
 
 
+def test_round_trip_time_where_two_pings_are_under_way(
+    session: Http2Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("httpclient.http2_streams.monotonic", lambda: now[0])
+    feed(session, settings())
+    session.data_to_send()
+    times = []
+    for step in (session.ping, session.ping, None, session.ping, None, None):
+        now[0] += 1
+        if step is None:
+            feed(session, frame(PING, ACK, 0, bytes(8)))
+            times.append(session.round_trip_time)
+        else:
+            step()
+            session.data_to_send()
+    assert session.pings_answered == 3
+    # Sent at 101, 102 and 104; answered at 103, 105 and 106.
+    assert times == [2.0, 2.0, 2.0]
+
+
 def test_pings_are_answered(session: Http2Session) -> None:
     session.data_to_send()
     feed(session, settings() + frame(PING, 0, 0, b"abcdefgh"))
