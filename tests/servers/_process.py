@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .network import Network
+
 START_LIMIT = 10.0
 STOP_LIMIT = 5.0
 ATTEMPTS = 5
@@ -86,7 +88,12 @@ class ServerProcess:
 
     :param directory: a directory of the server's own, for its configuration, data and log.
     :param port_count: how many ports the server listens on.
+
+    :ivar network: where to start it instead of this machine's own network; to be set before, for a server that listens
+        on :attr:`address`.
     """
+
+    network: Network | None = None
 
     def __init__(self, directory: Path, port_count: int = 1) -> None:
         self.directory = directory
@@ -98,6 +105,11 @@ class ServerProcess:
     def command(self) -> Sequence[str | Path]:
         """Return the command line that serves :attr:`ports`; may write configuration files first."""
         raise NotImplementedError
+
+    @property
+    def address(self) -> str:
+        """The address to listen on."""
+        return self.network.there if self.network else "127.0.0.1"
 
     @property
     def pid(self) -> int:
@@ -150,6 +162,8 @@ class ServerProcess:
 
     def _spawn(self) -> None:
         command = list(self.command())
+        if self.network:
+            command = ["nsenter", f"--net={self.network.namespace}", *command]
         setpriv = shutil.which("setpriv")
         if setpriv:
             command = [setpriv, "--pdeathsig", "KILL", *command]
@@ -157,12 +171,17 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 command,
                 cwd=self.directory,
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # A session of its own: Ctrl-C reaches only the user of the server, who then stops it in order.
                 start_new_session=True,
             )
+
+    def _environment(self) -> dict[str, str] | None:
+        """Return the environment of the process; ``None`` for that of this one."""
+        return None
 
     def _wait_until_ready(self) -> bool:
         deadline = time.monotonic() + START_LIMIT

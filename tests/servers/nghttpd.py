@@ -29,7 +29,7 @@ class Nghttpd(ServerProcess):
 
     def command(self) -> Sequence[str | Path]:
         documents = write_files(self.directory / "files")
-        command: list[str | Path] = [program("nghttpd", "nghttp2-server"), "--address=127.0.0.1", "--echo-upload"]
+        command: list[str | Path] = [program("nghttpd", "nghttp2-server"), f"--address={self.address}", "--echo-upload"]
         command += [f"--htdocs={documents}", *self._options]
         if self._identity:
             return [*command, str(self.port), self._identity.key, self._identity.certificate]
@@ -43,4 +43,4 @@ class Nghttpd(ServerProcess):
     @property
     def url(self) -> str:
         """Its address without a trailing slash."""
-        return f"{'https' if self._identity else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self._identity else 'http'}://{self.address}:{self.port}"

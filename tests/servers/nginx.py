@@ -66,7 +66,7 @@ _TLS = """
 
 _SITE = """
     server {{
-        listen 127.0.0.1:{port} {listen};
+        listen {address}:{port} {listen};
         {unix}
         server_name localhost;{tls}
         {directives}
@@ -266,7 +266,9 @@ class Nginx(ServerProcess):
         path = self.unix_socket(name)
         # unix(7): sun_path has room for no more. Such a directory has no Unix domain sockets.
         unix = f"listen unix:{path} {listen};" if len(os.fsencode(path)) <= 107 else ""
-        return _SITE.format(port=self.port(name), unix=unix, listen=listen, tls=tls, directives=site.directives)
+        return _SITE.format(
+            address=self.address, port=self.port(name), unix=unix, listen=listen, tls=tls, directives=site.directives
+        )
 
 
 def _module(nginx: str, name: str, package: str) -> Path:
