@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 # Each registers its probes, in the order of the table.
-from tests.comparison import messages, safety, semantics, transport  # noqa: F401
+from tests.comparison import legitimate, messages, safety, semantics, transport  # noqa: F401
 from tests.comparison.jobs import CLIENTS
 from tests.comparison.lab import PROBES, Lab, Probe, Stage
 
@@ -19,8 +19,8 @@ DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "comparison.md"
 
 #: The subjects, in the order of the page.
 GROUPS = (
-    "Redirects", "Cookies", "Authentication", "Request bodies", "Responses", "Framing", "Injection", "Limits",
-    "Made again", "Proxies", "Addresses", "TLS", "HTTP/2", "Many at once",
+    "Redirects", "Cookies", "Authentication", "Request bodies", "Responses", "Allowed, but rare",
+    "Request targets", "Framing", "Injection", "Limits", "Made again", "Proxies", "Addresses", "TLS", "HTTP/2", "Many at once",
 )  # fmt: skip
 
 HEAD = """\
