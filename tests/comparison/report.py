@@ -20,7 +20,8 @@ DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "comparison.md"
 #: The subjects, in the order of the page.
 GROUPS = (
     "Redirects", "Cookies", "Authentication", "Request bodies", "Responses", "Allowed, but rare",
-    "Request targets", "Framing", "Injection", "Limits", "Made again", "Proxies", "Addresses", "TLS", "HTTP/2", "Many at once",
+    "Request targets", "Framing", "Injection", "Limits", "Made again", "Proxies",
+    "Addresses", "TLS", "HTTP/2", "Many at once",
 )  # fmt: skip
 
 HEAD = """\
