@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from .errors import ClientClosedError
 from .http1_connection import Http1Connection
+from .http1_response import KnownHead
 from .waiting import ROOM, SHARED, Waiter
 
 TYPE_CHECKING = False
@@ -50,8 +51,8 @@ class OriginConnections:
 
     __slots__ = (
         "_closed", "_connections", "_granted_at", "_http2", "_idle", "_lock", "_negotiated", "_opening", "_places",
-        "_retired", "_starved", "_unsettled", "_wait_timer", "_waiting", "host", "pool", "port", "queued",
-        "route", "tls",
+        "_retired", "_starved", "_unsettled", "_wait_timer", "_waiting", "host", "known_head", "pool", "port",
+        "queued", "route", "tls",
     )  # fmt: skip
 
     def __init__(self, pool: ConnectionPool, uri: TgoURI, route: Route | None = None) -> None:
@@ -60,6 +61,7 @@ class OriginConnections:
         self.host = uri.connect_host
         self.port = uri.port
         self.tls = uri.scheme == "https"
+        self.known_head = KnownHead()
         self._places = pool.places
         #: One for all origins of the pool.
         self._lock = pool.places.lock

@@ -90,7 +90,7 @@ class Http1Connection:
         #: Why the other side of this process ends it; whoever waits for it raises this.
         self.closing: HttpClientError | None = None
         self.exchange: Exchange | None = None
-        self._parser = ResponseParser(limits)
+        self._parser = ResponseParser(limits, origin.known_head)
         #: Everything of the request has been given to the socket, so another request may follow it.
         self._body_over = True
         #: The request says that it is the last one on this connection.
@@ -428,8 +428,7 @@ class Http1Connection:
         :raises OSError: it can't take it.
         """
         connection = self.connection
-        connection.on_buffer = self._on_buffer
-        connection.on_disconnected = self._on_disconnected
+        connection.handler = self
         connection.attach(worker)
 
     def watch_idle(self, worker: TSocketPoolWorker) -> bool:
@@ -446,9 +445,7 @@ class Http1Connection:
         :param looked: somebody has just made sure that it can be used.
         """
         connection = self.connection
-        if connection.on_buffer is None:
-            connection.on_buffer = self._on_buffer
-            connection.on_disconnected = self._on_disconnected
+        connection.handler = self
         connection.on_sent = None
         if exchange.done:  # given up while it waited
             self.origin.give_back(self)
@@ -511,7 +508,7 @@ class Http1Connection:
         if timer is None or timer.when > due or self._timer_worker is not worker:
             if timer is not None and self._timer_worker is worker:
                 timer.cancel()
-            self._timer = worker.call_at(due, self._check_silence)
+            self._timer = worker.call_at(due, _check_silence, self)
             self._timer_worker = worker
         if request.deadline:
             self._deadline_timer = worker.call_at(request.deadline, self._deadline_passed)
@@ -547,7 +544,11 @@ class Http1Connection:
             except BaseException as error:
                 self._end(error)
 
-    def _on_buffer(self, block: MemoryBlock, count: int) -> None:
+    def on_connected(self) -> None:
+        """It has been before it got here. See :attr:`socketpool.TgoSocketConnection.handler`."""
+
+    def on_buffer(self, block: MemoryBlock, count: int) -> None:
+        """Something has been received."""
         exchange = self.exchange
         if exchange is None:
             self._discard()  # idle, and the peer says something that nobody has asked for
@@ -598,7 +599,8 @@ class Http1Connection:
             self._continue_timer.cancel()
             self._continue_timer = None
 
-    def _on_disconnected(self) -> None:
+    def on_disconnected(self) -> None:
+        """The connection has ended."""
         exchange = self.exchange
         if exchange is None:
             self.origin.forget(self)
@@ -631,7 +633,7 @@ class Http1Connection:
             exchange.done = True
             exchange.finish()
 
-    def _check_silence(self) -> None:
+    def check_silence(self) -> None:
         """The timer of the receive limit: one per connection, and it moves itself along."""
         self._timer = None
         exchange, connection = self.exchange, self.connection
@@ -655,7 +657,8 @@ class Http1Connection:
                 limit = request.send_timeout
         due = since + limit
         if now < due:
-            self._timer = worker.call_at(min(due, now + _look_again(request)) if sending else due, self._check_silence)
+            when = min(due, now + _look_again(request)) if sending else due
+            self._timer = worker.call_at(when, _check_silence, self)
             self._timer_worker = worker
         elif sending:
             self._end(SendTimeoutError(f"the peer took no data for {limit:g} s"))
@@ -690,6 +693,10 @@ def _spoilt() -> RemoteClosedError:
         "the server closed the connection, or sent what nobody had asked for, before the request was sent",
         retry_safe=True,
     )
+
+
+def _check_silence(connection: Http1Connection) -> None:
+    connection.check_silence()
 
 
 def _look_again(request: Request) -> float:

@@ -74,6 +74,21 @@ _FIRST_KNOWN = b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"
 _FIRST_KNOWN_HEAD = Http1ResponseHead(200, _FIRST_KNOWN)
 
 
+class KnownHead:
+    """The last plain head that any of several connections to one server has brought: it sends the same to all, and a
+    thousand idle connections need not keep a thousand copies.
+
+    Any thread may use it.
+
+    :ivar last: the head as it came, what came out of it, and the length of the body; replaced as a whole.
+    """
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: tuple[bytes, Http1ResponseHead, int] = (_FIRST_KNOWN, _FIRST_KNOWN_HEAD, 0)
+
+
 class ResponseParser:
     """Parses the responses of one HTTP/1.1 connection, one after the other. For one thread at a time.
 
@@ -83,6 +98,7 @@ class ResponseParser:
     ``on_end``.
 
     :param limits: bounds; :class:`Http1Limits` by default.
+    :param shared: what the connections to the same server have in common.
     :ivar done: the response is complete, or none was asked for.
     :ivar reusable: the connection may carry another request. Meaningful once ``done``.
     :ivar handed_over: the bytes that follow are no HTTP/1.1: after 101, and after a successful CONNECT.
@@ -90,11 +106,11 @@ class ResponseParser:
 
     __slots__ = (
         "_extension", "_held", "_informational", "_known", "_known_head", "_known_length", "_leading", "_limits",
-        "_method", "_ordinary", "_remaining", "_sink", "_small", "_state", "_stays", "_trailers", "done",
-        "handed_over", "reusable",
+        "_method", "_ordinary", "_remaining", "_shared", "_sink", "_small", "_state", "_stays", "_trailers",
+        "done", "handed_over", "reusable",
     )  # fmt: skip
 
-    def __init__(self, limits: Http1Limits | None = None) -> None:
+    def __init__(self, limits: Http1Limits | None = None, shared: KnownHead | None = None) -> None:
         self._limits = limits = limits or DEFAULT_LIMITS
         # A head of this size is within both limits: the shortest field line is "a:" CRLF.
         self._small = min(limits.header_bytes, 4 * limits.header_count)
@@ -108,12 +124,11 @@ class ResponseParser:
         self._leading = 0
         self._extension = 0
         self._stays = False
-        self._trailers: list[tuple[bytes, bytes]] = []
+        self._trailers: list[tuple[bytes, bytes]] | None = None
         # The last plain head with a length, and what came out of it. A server that sends the same again within a
         # second sends the same bytes again, and comparing them costs a tenth of parsing them.
-        self._known = _FIRST_KNOWN
-        self._known_head = _FIRST_KNOWN_HEAD
-        self._known_length = 0
+        self._shared = shared or KnownHead()
+        self._known, self._known_head, self._known_length = self._shared.last
         self.done = True
         self.reusable = False
         self.handed_over = False
@@ -154,6 +169,11 @@ class ResponseParser:
             head = self._known_head
             length = self._known_length
             body = start + len(self._known)
+        elif self._ordinary and buffer.startswith((last := self._shared.last)[0], start, end):
+            self._known, self._known_head, self._known_length = last
+            head = self._known_head
+            length = self._known_length
+            body = start + len(self._known)
         else:
             match = match_plain_head(buffer, start, end)
             if match is None:
@@ -166,6 +186,7 @@ class ResponseParser:
             self._known = block
             self._known_head = head = Http1ResponseHead(int(status), block)
             self._known_length = length = int(digits)
+            self._shared.last = block, head, length
             body = match.end()
         sink = self._sink
         stop = body + length
@@ -267,14 +288,14 @@ class ResponseParser:
         sink, trailers = self._sink, self._trailers
         self._state = _HANDED_OVER if self.handed_over else _IDLE
         self._sink = None
-        self._trailers = []
+        self._trailers = None
         self._informational = 0
         self._leading = 0
         self._extension = 0
         self.reusable = self._stays and exact
         self.done = True
         # Last, because the sink may start the next request at once.
-        sink.on_end(trailers)
+        sink.on_end(trailers or [])
 
     def _fail(self) -> None:
         self._state = _FAILED

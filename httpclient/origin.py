@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from socketpool import TgoSocketConnection, TSocketPoolWorker
+    from socketpool import MemoryBlock, TgoSocketConnection, TSocketPoolWorker
 
     from .connections import HttpConnection
     from .exchange import Exchange
@@ -281,7 +281,7 @@ class Origin(OriginConnections):
             self._fail(exchange, self._connect_failure(error, exchange.request, 0.0))
             return
         if worker.is_current:
-            self._start(worker, exchange)
+            self._start(worker, exchange, later=True)
         else:
             self._call(worker, exchange, self._start, worker, exchange)
 
@@ -298,8 +298,11 @@ class Origin(OriginConnections):
         exchange.on_failure(error.locate(url=exchange.request.uri.to_string()))
         exchange.finish()
 
-    def _start(self, worker: TSocketPoolWorker, exchange: Exchange) -> None:
-        """Find a connection for a non-blocking exchange. In the worker's thread."""
+    def _start(self, worker: TSocketPoolWorker, exchange: Exchange, later: bool = False) -> None:
+        """Find a connection for a non-blocking exchange. In the worker's thread.
+
+        :param later: open one when it is its turn: who asks for thousands in one call gets them little by little.
+        """
         while not exchange.done:
             http2 = self._http2
             if http2 is not None and http2.accepts_streams:
@@ -319,7 +322,10 @@ class Origin(OriginConnections):
                     self._watch_waiting(worker, self._due(waiter))
                 return
             if grant is ROOM:
-                self._connect(exchange)
+                if later:
+                    self._call(worker, exchange, self._connect, exchange)
+                else:
+                    self._connect(exchange)
                 return
             if isinstance(grant, Http1Connection):
                 if not exchange.fresh and grant.looks_usable(worker):
@@ -349,8 +355,6 @@ class Origin(OriginConnections):
             self._start_on(grant, exchange, worker)
         elif grant is SHARED:
             self._start(worker, exchange)
-        elif exchange.done:  # given up meanwhile
-            self._leave(exchange)
         else:
             self._connect(exchange)
 
@@ -379,20 +383,23 @@ class Origin(OriginConnections):
 
     def _connect(self, exchange: Exchange) -> None:
         """Connect by a worker; the exchange has room to."""
+        if exchange.done:  # given up meanwhile
+            self._leave(exchange)
+            return
         request = exchange.request
         timeout = request.connect_timeout
         try:
             timeout = _connect_limit(request)
             connection = self._new_connection(exchange)
-            connection.on_connected = lambda: self._connected(connection, exchange)
-            connection.on_disconnected = lambda: self._not_connected(connection, exchange, timeout)
-            connection.connect(use_nagle=False, timeout=timeout)
+            connection.handler = _Opening(self, connection, exchange, timeout)
+            connection.connect(use_nagle=False, timeout=timeout, here=True)
         except Exception as error:
             self._leave(exchange)
             self._fail(exchange, self._connect_failure(error, request, timeout))
 
-    def _connected(self, connection: TgoSocketConnection, exchange: Exchange) -> None:
-        connection.on_connected = connection.on_disconnected = None
+    def connected(self, connection: TgoSocketConnection, exchange: Exchange) -> None:
+        """A worker has connected for an exchange. In its thread."""
+        connection.handler = None
         try:
             opened = self._opened(connection, exchange)
         except Exception as error:
@@ -409,7 +416,8 @@ class Origin(OriginConnections):
         else:
             opened.start(exchange, serving)
 
-    def _not_connected(self, connection: TgoSocketConnection, exchange: Exchange, timeout: float) -> None:
+    def not_connected(self, connection: TgoSocketConnection, exchange: Exchange, timeout: float) -> None:
+        """A worker could not connect for an exchange. In its thread."""
         connection.stop_callbacks()
         self._leave(exchange)
         error = connection.error or ConnectionError("the connection was closed")
@@ -514,6 +522,27 @@ class Origin(OriginConnections):
                 connection.end(aborted())
         for http in connections:
             http.close()
+
+
+class _Opening:
+    """What becomes of a connection that a worker opens; see :attr:`socketpool.TgoSocketConnection.handler`."""
+
+    __slots__ = ("_connection", "_exchange", "_origin", "_timeout")
+
+    def __init__(self, origin: Origin, connection: TgoSocketConnection, exchange: Exchange, timeout: float) -> None:
+        self._origin = origin
+        self._connection = connection
+        self._exchange = exchange
+        self._timeout = timeout
+
+    def on_connected(self) -> None:
+        self._origin.connected(self._connection, self._exchange)
+
+    def on_buffer(self, block: MemoryBlock, count: int) -> None:
+        """Nothing is read before."""
+
+    def on_disconnected(self) -> None:
+        self._origin.not_connected(self._connection, self._exchange, self._timeout)
 
 
 def _connect_limit(request: Request) -> float:

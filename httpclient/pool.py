@@ -460,7 +460,8 @@ class ConnectionPool:
         # A connection that was in use a moment ago, and will be in a moment, is none too many.
         self.trim_idle(now - SETTLED)
         if again:
-            self._watch_in(again)
+            # Not one look for each of a thousand connections: a look is at all of them.
+            self._watch_in(max(again, min(SETTLED, self.keep_alive_expiry) / 4))
 
     def close(self) -> None:
         """End everything: idle connections at once, requests under way and waiting ones with an error."""

@@ -273,6 +273,7 @@ NEW: dict[str, str] = {
         "TgoSocketConnection.abort TgoSocketConnection.end",
     ),
     **_new("OnRecv without a copy of the data", "TgoSocketConnection.on_buffer"),
+    **_new("one object for the three events that a protocol needs", "TgoSocketConnection.handler"),
     **_new("sending never blocks, so somebody may want to know when there is room", "TgoSocketConnection.on_writable"),
     **_new("one TLS context for many connections", "TgoSocketConnection.tls_context"),
     **_new("what TLS verifies, where that isn't the host name", "TgoSocketConnection.tls_host"),

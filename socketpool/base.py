@@ -14,7 +14,6 @@ changed: a new worker is asked in turn, a thread finds its socket shut down.
 from __future__ import annotations
 
 import threading
-from collections import deque
 
 from .options import ConnectionOptions
 from .states import TgoConnectionState
@@ -22,7 +21,9 @@ from .worker import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
+    from typing import Protocol
 
     from openssl_api import TlsEngine
 
@@ -35,6 +36,17 @@ if TYPE_CHECKING:
     from .times import ConnectTimes
     from .worker import TSocketPoolWorker
 
+
+    class ConnectionHandler(Protocol):
+        """Who uses a connection; see :attr:`BaseConnection.handler`."""
+
+        def on_connected(self) -> object: ...
+
+        def on_buffer(self, block: MemoryBlock, count: int, /) -> object: ...
+
+        def on_disconnected(self) -> object: ...
+
+
 DISCONNECTED = TgoConnectionState.DISCONNECTED
 DISCONNECTING = TgoConnectionState.DISCONNECTING
 CONNECTED = TgoConnectionState.CONNECTED
@@ -45,7 +57,7 @@ class BaseConnection(ConnectionOptions):
 
     __slots__ = (
         "__weakref__", "_active", "_closed", "_connecting", "_event_lock", "_io_lock", "_opening", "_owner",
-        "_shutdown", "_state", "_token", "_unsent", "_worker", "error", "on_buffer", "on_connected",
+        "_shutdown", "_state", "_token", "_unsent", "_worker", "error", "handler", "on_buffer", "on_connected",
         "on_disconnected", "on_recv", "on_sent", "on_writable", "stream", "times",
     )  # fmt: skip
 
@@ -66,7 +78,8 @@ class BaseConnection(ConnectionOptions):
         #: The worker's registration of the connection; 0 while it is detached.
         self._token = 0
         #: What was sent but isn't with the kernel, in order, each with how much of the backlog must be gone first.
-        self._unsent: deque[tuple[bytes, int]] = deque()
+        #: ``None`` where there is nothing, as nearly always: an empty deque takes 600 bytes.
+        self._unsent: deque[tuple[bytes, int]] | None = None
         #: The connected socket, for the owner's use; ``None`` while there is none.
         self.stream: Stream | None = None
         #: When the steps of becoming connected were done; ``None`` before.
@@ -87,6 +100,9 @@ class BaseConnection(ConnectionOptions):
         #: Called instead of :attr:`on_recv` with the block that was read into and the number of bytes: no copy is
         #: made, and the block is somebody else's as soon as the call returns.
         self.on_buffer: Callable[[MemoryBlock, int], object] | None = None
+        #: An object whose ``on_connected()``, ``on_buffer(block, count)`` and ``on_disconnected()`` are called instead
+        #: of these three events: one reference where the events would be three bound methods for each connection.
+        self.handler: ConnectionHandler | None = None
         #: Called when everything that was queued has been sent.
         self.on_writable: TgoSocketNotifyEvent | None = None
 
@@ -186,7 +202,8 @@ class BaseConnection(ConnectionOptions):
             with self._io_lock:
                 self._closed = True
                 self._active = False
-            event = self.on_disconnected
+            handler = self.handler
+            event = self.on_disconnected if handler is None else handler.on_disconnected
             if event is not None:
                 try:
                     event()
@@ -199,7 +216,7 @@ class BaseConnection(ConnectionOptions):
         with self._io_lock:
             stream, self.stream = self.stream, None
             token, self._token = self._token, 0
-            self._unsent.clear()
+            self._unsent = None
             if stream is None:
                 return
             if token and self._worker is not None:
@@ -213,7 +230,7 @@ class BaseConnection(ConnectionOptions):
         Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.StopCallbacks
         """
         with self._event_lock:
-            self.on_connected = self.on_disconnected = self.on_writable = None
+            self.handler = self.on_connected = self.on_disconnected = self.on_writable = None
             self.on_recv = self.on_sent = self.on_buffer = None
 
     def abandon_after_fork(self) -> None:

@@ -9,10 +9,12 @@ import time
 
 from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
+from .errors import ManagerClosedError
 from .opening import timed_out
 from .race import ConnectRace
 from .resolver import known_addresses, look_up
 from .times import ConnectTimes
+from .worker import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,20 +26,23 @@ if TYPE_CHECKING:
     from .tunnel import Tunnel
     from .worker import Timer, TSocketPoolWorker
 
+_READ_EVENTS = EPOLLIN | EPOLLRDHUP
+
 
 class Connecting:
     """A connection on its way, driven by a worker.
 
     All methods run in the worker's thread, except the constructor and :meth:`start`.
 
-    :param established: called with the stream and its registration when everything is done.
+    :param established: called with the stream, its registration and the registered events when everything is done.
     :param failed: called with the error when it can't be done. Exactly one of the two is called, once,
         unless :meth:`cancel` comes first.
     """
 
     __slots__ = (
         "_addresses", "_attempt_timer", "_connection", "_established", "_failed", "_lookup", "_over", "_peer", "_race",
-        "_stream", "_timeout", "_timer", "_token", "_tokens", "_tunnel", "_use_nagle", "_worker", "doing", "times",
+        "_stream", "_timeout", "_timer", "_token", "_tokens", "_tunnel", "_use_nagle", "_watched", "_worker", "doing",
+        "times",
     )  # fmt: skip
 
     def __init__(
@@ -47,7 +52,7 @@ class Connecting:
         *,
         use_nagle: bool,
         timeout: float,
-        established: Callable[[Stream, int], object],
+        established: Callable[[Stream, int, int], object],
         failed: Callable[[OSError], object],
     ) -> None:
         self._connection = connection
@@ -61,6 +66,8 @@ class Connecting:
         self._tokens: dict[int, int] = {}
         self._stream: Stream | None = None
         self._token = 0
+        #: For which events the stream's descriptor is registered.
+        self._watched = 0
         self._timer: Timer | None = None
         self._attempt_timer: Timer | None = None
         self._over = False
@@ -74,20 +81,31 @@ class Connecting:
         #: When each step was done.
         self.times = ConnectTimes()
 
-    def start(self) -> None:
-        """Begin. Any thread may call this."""
-        self._worker.call_soon(self._begin)
+    def start(self, here: bool = False) -> None:
+        """Begin. Any thread may call this.
+
+        :param here: at once, if this is the worker's thread.
+        """
+        if not here or not self._worker.is_current:
+            self._worker.call_soon(self._begin)
+            return
+        try:
+            self._begin()
+        except BaseException as error:  # an event has let it out
+            report(error, self._begin)
 
     def _begin(self) -> None:
         if self._over:
             return
-        self._timer = self._worker.call_at(time.monotonic() + self._timeout, self._time_is_up)
+        due = time.monotonic() + self._timeout
         connection = self._connection
         detour = connection.detour
         if detour is None or detour.look_up_peer:
             self._find(connection.hostname, connection.port, connection.addresses)
         else:
             self._find(detour.hostname, detour.port)
+        if not self._over:
+            self._timer = self._worker.call_at(due, self._time_is_up)
 
     def _find(self, hostname: str, port: int, addresses: Sequence[Address] | None = None) -> None:
         addresses = addresses or known_addresses(hostname, port)
@@ -139,30 +157,30 @@ class Connecting:
         now = time.monotonic()
         try:
             fd = race.start_due(now)
-            for attempt in race.attempts:
-                if attempt not in self._tokens:
-                    self._tokens[attempt] = self._worker.register(attempt, EPOLLOUT, self._handler(attempt))
+            if fd < 0:
+                for attempt in race.attempts:
+                    if attempt not in self._tokens:
+                        self._tokens[attempt] = self._worker.register(attempt, EPOLLOUT, self._attempt_ready)
         except OSError as error:
             self._fail(error)
             return
-        self.doing = f"connecting to {race.describe()}"
         if fd >= 0:
             self._won(fd)
             return
+        self.doing = f"connecting to {race.describe()}"
         if self._attempt_timer is not None:
             self._attempt_timer.cancel()
             self._attempt_timer = None
         if race.next_start < now + self._timeout:
             self._attempt_timer = self._worker.call_at(race.next_start, self._attempt)
 
-    def _handler(self, fd: int) -> Callable[[int, int], None]:
-        return lambda flags, token: self._attempt_ready(fd)
-
-    def _attempt_ready(self, fd: int) -> None:
+    def _attempt_ready(self, flags: int, token: int) -> None:
         race = self._race
-        if self._over or race is None:
+        fd = next((fd for fd, registration in self._tokens.items() if registration == token), -1)
+        if self._over or race is None or fd < 0:
             return
-        code = race.outcome(fd)
+        # One that has failed is announced as failed.
+        code = 0 if flags == EPOLLOUT else race.outcome(fd)
         if code == 0:
             self._won(fd)
             return
@@ -180,16 +198,30 @@ class Connecting:
             self._fail(error)
             return
         self._race = None
-        self._token = self._tokens.pop(fd)
-        for other, token in self._tokens.items():
-            self._worker.unregister(token, other)
+        self._token = token = self._tokens.pop(fd, 0)
+        self._watched = EPOLLOUT
+        for other, registration in self._tokens.items():
+            self._worker.unregister(registration, other)
         self._tokens.clear()
         race.take(fd)
         self.times.connected = time.monotonic()
         self._stream = stream
         self.doing = f"in the TLS handshake with {address.text}"
-        self._worker.set_handler(self._token, self._handshake)
-        self._handshake(0, self._token)
+        if token:
+            self._worker.set_handler(token, self._handshake)
+        else:  # connected at once
+            try:
+                self._token = token = self._worker.register(fd, _READ_EVENTS, self._handshake)
+                self._watched = _READ_EVENTS
+            except (OSError, RuntimeError) as error:
+                self._fail(error if isinstance(error, OSError) else ManagerClosedError(str(error)))
+                return
+        self._handshake(0, token)
+
+    def _watch(self, stream: Stream, events: int) -> None:
+        if events != self._watched:
+            self._worker.modify(self._token, stream.fd, events)
+            self._watched = events
 
     def _handshake(self, flags: int, token: int) -> None:
         stream = self._stream
@@ -205,8 +237,7 @@ class Connecting:
             if done:
                 self._connection.check_alpn(stream)
             else:
-                writing = EPOLLOUT if stream.backlog_size else 0
-                self._worker.modify(self._token, stream.fd, EPOLLIN | EPOLLRDHUP | writing)
+                self._watch(stream, _READ_EVENTS | EPOLLOUT if stream.backlog_size else _READ_EVENTS)
         except OSError as error:
             self._fail(error)
             return
@@ -234,8 +265,7 @@ class Connecting:
             finished = advance(stream, tunnel)
             flushed = stream.flush()
             if not finished or not (flushed or tunnel.again):
-                events = (0 if finished else EPOLLIN | EPOLLRDHUP) | (0 if flushed else EPOLLOUT)
-                self._worker.modify(self._token, stream.fd, events)
+                self._watch(stream, (0 if finished else _READ_EVENTS) | (0 if flushed else EPOLLOUT))
                 return
             if tunnel.again:
                 self._worker.unregister(self._token, stream.fd)
@@ -257,7 +287,7 @@ class Connecting:
         token, self._token = self._token, 0
         self._end()
         self.times.established = time.monotonic()
-        self._established(stream, token)
+        self._established(stream, token, self._watched)
 
     def _time_is_up(self) -> None:
         if not self._over:

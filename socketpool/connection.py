@@ -13,6 +13,7 @@ Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection
 from __future__ import annotations
 
 import time
+from collections import deque
 
 from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
@@ -79,7 +80,7 @@ class TgoSocketConnection(BaseConnection):
         stream = self.stream
         waiting = stream is not None and stream.backlog_size > 0
         connecting = self._connecting is not None or self._opening is not None
-        return connecting + max(waiting, len(self._unsent))
+        return connecting + max(waiting, len(self._unsent or ()))
 
     def pending_to_string(self) -> str:
         """Return in words which operations are under way; ``"none"`` if there are none.
@@ -99,11 +100,12 @@ class TgoSocketConnection(BaseConnection):
 
     # Connecting
 
-    def connect(self, use_nagle: bool = True, *, timeout: float = CONNECT_TIMEOUT) -> bool:
+    def connect(self, use_nagle: bool = True, *, timeout: float = CONNECT_TIMEOUT, here: bool = False) -> bool:
         """Start to connect, and return at once; :attr:`on_connected` or :attr:`on_disconnected` tells how it ended.
 
         :param use_nagle: leave Nagle's algorithm on; ``False`` sends small messages without delay.
         :param timeout: seconds for lookup, TCP and TLS together.
+        :param here: in the thread of the worker that gets it, begin in this call, which may call the events.
         :return: whether it was started: ``False`` while connected or connecting.
         :raises ManagerClosedError: the manager has been closed.
 
@@ -122,7 +124,7 @@ class TgoSocketConnection(BaseConnection):
                 self, worker, use_nagle=use_nagle, timeout=timeout, established=self._established, failed=self._lost
             )
         try:
-            connecting.start()
+            connecting.start(here)
         except RuntimeError as error:  # the worker was closed in this very moment, or has no thread
             self._lost(ManagerClosedError(str(error)))
         return True
@@ -177,7 +179,7 @@ class TgoSocketConnection(BaseConnection):
     def _reset(self) -> None:
         self._active = True
         self._closed = self._shutdown = self._writing = False
-        self._unsent.clear()
+        self._unsent = None
         self._release_at = 0.0
         self.error = None
 
@@ -223,8 +225,11 @@ class TgoSocketConnection(BaseConnection):
 
             raise TlsError(f"{self._hostname}:{self._port} did not agree to speak HTTP/2 (ALPN h2)")
 
-    def _established(self, stream: Stream, token: int) -> None:
-        """The worker has connected; the connection is attached to it."""
+    def _established(self, stream: Stream, token: int, watched: int) -> None:
+        """The worker has connected; the connection is attached to it.
+
+        :param watched: the events for which the descriptor is registered.
+        """
         worker = self._worker
         assert worker is not None
         with self._event_lock:
@@ -244,14 +249,18 @@ class TgoSocketConnection(BaseConnection):
             try:
                 with self._io_lock:
                     self._writing = stream.backlog_size > 0
-                    worker.modify(token, stream.fd, self._events())
+                    events = self._events()
+                    if events != watched:
+                        worker.modify(token, stream.fd, events)
             except OSError as error:
                 self._lost(error)
                 return
             if stream.has_buffered_input:
                 worker.call_soon(self._read_buffered, token)
-            if self.on_connected is not None:
-                self.on_connected()
+            handler = self.handler
+            event = self.on_connected if handler is None else handler.on_connected
+            if event is not None:
+                event()
 
     # Owners
 
@@ -296,7 +305,7 @@ class TgoSocketConnection(BaseConnection):
             if token:
                 self._token = 0
                 self._writing = False
-                self._unsent.clear()
+                self._unsent = None
                 assert self._worker is not None
                 self._worker.unregister(token, stream.fd)
             return True
@@ -348,6 +357,8 @@ class TgoSocketConnection(BaseConnection):
         if count > 0:
             if self._release_at:
                 self._lost(None)  # nobody asked for this: what else it sends would confuse the next user
+            elif self.handler is not None:
+                self.handler.on_buffer(block, count)
             elif self.on_buffer is not None:
                 self.on_buffer(block, count)
             elif self.on_recv is not None:
@@ -416,9 +427,13 @@ class TgoSocketConnection(BaseConnection):
                 stream, unsent, token = self.stream, self._unsent, self._token
                 if stream is None or not token:
                     return
+                if unsent is None:
+                    return
                 gone = stream.queued - stream.backlog_size
                 while unsent and unsent[0][1] <= gone:
                     sent.append(unsent.popleft()[0])
+                if not unsent:
+                    self._unsent = None
             for data in sent:
                 event = self.on_sent
                 if event is None or token != self._token:
@@ -467,7 +482,9 @@ class TgoSocketConnection(BaseConnection):
                 if self.on_sent is None or not token:
                     return True
                 unsent = self._unsent
-                waiting = bool(unsent)
+                waiting = unsent is not None
+                if unsent is None:
+                    unsent = self._unsent = deque()
                 unsent.append((data, stream.queued))
                 if waiting or not done:
                     return True  # whoever tells of what waits already will tell of this too

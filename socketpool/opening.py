@@ -170,21 +170,27 @@ class Opening:
             self._race = race
         ready: list[int] = []
         while True:
+            # Nothing is returned from within: a signal handler that raises right then would leave the lock taken.
+            stream = None
             with self._lock:
                 self._check()
                 for fd in ready:
                     code = race.outcome(fd)
                     if code == 0:
-                        return self._take(race, fd)
+                        stream = self._take(race, fd)
+                        break
                     race.drop(fd, code)
                 now = time.monotonic()
-                if now >= deadline:
-                    raise timed_out(self._connection, self._timeout, f"still {self.doing}")
-                fd = race.start_due(now)
-                if fd >= 0:
-                    return self._take(race, fd)
+                if stream is None:
+                    if now >= deadline:
+                        raise timed_out(self._connection, self._timeout, f"still {self.doing}")
+                    fd = race.start_due(now)
+                    if fd >= 0:
+                        stream = self._take(race, fd)
                 attempts = list(race.attempts)
-                self.doing = f"connecting to {race.describe()}"
+                self.doing = f"connecting to {race.describe()}" if stream is None else self.doing
+            if stream is not None:
+                return stream
             ready = _wait_for_any(attempts, min(deadline, race.next_start) - now)
 
     def _take(self, race: ConnectRace, fd: int) -> Stream:

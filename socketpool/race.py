@@ -10,7 +10,7 @@ No Delphi origin: the original connects to one IPv4 address and blocks.
 from __future__ import annotations
 
 import os
-from errno import EAGAIN, EINPROGRESS
+from errno import EAGAIN, EALREADY, EINPROGRESS
 from math import inf
 
 from linuxapi.syssocket import (
@@ -94,6 +94,11 @@ class ConnectRace:
             code = 0
             if fd < 0 or _syscalls.connect(fd, address.sockaddr, len(address.sockaddr)) < 0:
                 code = _syscalls.get_errno()
+                if code == EINPROGRESS:
+                    # On the same machine it is done by now, or has failed, and nothing has to be waited for.
+                    code = _syscalls.connect(fd, address.sockaddr, len(address.sockaddr)) and _syscalls.get_errno()
+                    if code == EALREADY:
+                        code = EINPROGRESS
             if fd >= 0 and not self._use_nagle and address.family != AF_UNIX:
                 _syscalls.set_no_delay(fd)
             if code == EINPROGRESS:

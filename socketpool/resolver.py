@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import lru_cache
 
 from linuxapi.syssocket import AF_INET, AF_INET6
 
@@ -63,8 +64,12 @@ def ipv6_address(packed: bytes, port: int, text: str, flowinfo: int = 0, scope_i
     return Address(AF_INET6, sockaddr, f"[{text}]:{port}")
 
 
+@lru_cache(256)
 def literal_address(host: str, port: int) -> Address | None:
-    """Return the address that *host* spells out, or ``None`` where it is a name (or has a zone id)."""
+    """Return the address that *host* spells out, or ``None`` where it is a name (or has a zone id).
+
+    The same object for the same address, as a rule, since nothing changes it: there may be thousands of connections.
+    """
     if ":" in host:
         if "%" in host:
             return None  # a zone's name is for getaddrinfo to turn into a number

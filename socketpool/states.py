@@ -28,6 +28,9 @@ IGNORED = 1
 #: Delphi: Grijjy.SocketPool.Linux.MAX_EVENTS
 MAX_EVENTS = 100
 
+#: How many calls that other threads have asked for a worker makes before it looks at its sockets again.
+MAX_CALLS = 250
+
 #: Seconds after which the original looks for released connections to free. Here each has a timer of its own,
 #: and this is how long a connection that is being closed may take to send what it still has queued.
 #: Delphi: Grijjy.SocketPool.Linux.INTERVAL_CLEANUP

@@ -35,7 +35,7 @@ from linuxapi import (
 
 from . import _syscalls
 from ._syscalls import EPOLL_EVENT
-from .states import INTERVAL_CLEANUP, MAX_EVENTS, READ_BLOCK_SIZE, TgoSocketOptimization
+from .states import INTERVAL_CLEANUP, MAX_CALLS, MAX_EVENTS, READ_BLOCK_SIZE, TgoSocketOptimization
 from .stream import milliseconds, read_blocks
 
 TYPE_CHECKING = False
@@ -60,15 +60,16 @@ class Timer:
     :ivar when: the time, in ``time.monotonic()`` seconds.
     """
 
-    __slots__ = ("call", "when")
+    __slots__ = ("argument", "call", "when")
 
-    def __init__(self, when: float, call: Callable[[], object]) -> None:
+    def __init__(self, when: float, call: Callable[..., object], argument: object = None) -> None:
         self.when = when
-        self.call: Callable[[], object] | None = call
+        self.call: Callable[..., object] | None = call
+        self.argument = argument
 
     def cancel(self) -> None:
         """Forget the call. Only the worker's own thread may do this."""
-        self.call = None
+        self.call = self.argument = None
 
     def __lt__(self, other: Timer) -> bool:
         return self.when < other.when
@@ -211,9 +212,12 @@ class TSocketPoolWorker:
 
     # What only the worker's own thread may call
 
-    def call_at(self, when: float, call: Callable[[], object]) -> Timer:
-        """Have *call* made at a time, in ``time.monotonic()`` seconds. Only from the worker's own thread."""
-        timer = Timer(when, call)
+    def call_at(self, when: float, call: Callable[..., object], argument: object = None) -> Timer:
+        """Have *call* made at a time, in ``time.monotonic()`` seconds. Only from the worker's own thread.
+
+        :param argument: what to call it with; ``None`` to call it without.
+        """
+        timer = Timer(when, call, argument)
         heapq.heappush(self._timers, timer)
         return timer
 
@@ -339,9 +343,10 @@ class TSocketPoolWorker:
                                 report(error, handler)
                 elif number < 0 and (code := _syscalls.get_errno()) != EINTR:
                     raise OSError(code, f"epoll_pwait: {os.strerror(code)}")
-                # Only what was asked for by now: a call that asks for another must not starve the sockets.
+                # Only what was asked for by now, and not too many at once: calls must not starve the sockets, and where
+                # thousands of connections are asked for, the first are through before the last take any memory.
                 if calls:
-                    self._make_calls(len(calls))
+                    self._make_calls(min(len(calls), MAX_CALLS))
                 if self._timers:
                     self._run_timers()
         finally:
@@ -376,10 +381,11 @@ class TSocketPoolWorker:
         timers = self._timers
         now = time.monotonic()
         while timers and timers[0].when <= now:
-            call = heapq.heappop(timers).call
+            timer = heapq.heappop(timers)
+            call, argument = timer.call, timer.argument
             if call is not None:
                 try:
-                    call()
+                    call() if argument is None else call(argument)
                 except BaseException as error:
                     report(error, call)
 
