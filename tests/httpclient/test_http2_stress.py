@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import threading
 import time
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from h2.exceptions import StreamClosedError, StreamIDTooLowError
 
-from httpclient import TgoHttpClient
+from httpclient import Http2StreamError, TgoHttpClient
 from tests.servers.files import content
+from tests.servers.http2 import ErrorCodes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from httpclient import HttpResponse
     from tests.certificates import Certificates
+    from tests.conftest import Http2Servers
+    from tests.servers.http2 import Http2Session
     from tests.servers.nghttpd import Nghttpd
+    from tests.servers.nginx import Nginx
 
 #: Seconds after which nothing new is begun.
 TIME = 8.0
@@ -28,10 +37,17 @@ def digest(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-@pytest.mark.parametrize("tls", [True, False], ids=["tls", "clear"])
-@pytest.mark.usefixtures("no_leaks")
-def test_everything_at_once(tls: bool, nghttpd: Nghttpd, nghttpd_clear: Nghttpd, certificates: Certificates) -> None:
-    server = nghttpd if tls else nghttpd_clear
+@pytest.mark.parametrize("server", ["nghttpd", "nghttpd-clear", "nginx", "nginx-clear"])
+@pytest.mark.usefixtures("nginx", "no_leaks")
+def test_everything_at_once(
+    server: str, nghttpd: Nghttpd, nghttpd_clear: Nghttpd, nginx: Nginx, certificates: Certificates
+) -> None:
+    url = {
+        "nghttpd": nghttpd.url,
+        "nghttpd-clear": nghttpd_clear.url,
+        "nginx": nginx.url("https"),
+        "nginx-clear": nginx.url("h2c"),
+    }[server]
     names = ("1k", "100k")
     expected = {name: digest(content(name)) for name in names}
     errors: list[BaseException] = []
@@ -47,15 +63,15 @@ def test_everything_at_once(tls: bool, nghttpd: Nghttpd, nghttpd_clear: Nghttpd,
                 kind = choice.randrange(5)
                 if kind == 0:  # a body echoed
                     body = choice.randbytes(choice.randrange(1, 150_000))
-                    assert http.post(server.url + "/", data=body).content == body
+                    assert http.post(url + "/echo", data=body).content == body
                 elif kind == 1:  # a stream read to its end
-                    with http.stream("GET", server.url + "/100k") as response:
+                    with http.stream("GET", url + "/100k") as response:
                         assert digest(b"".join(response.iter_bytes())) == expected["100k"]
                 elif kind == 2:  # a stream given up
-                    with http.stream("GET", server.url + "/100k") as response:
+                    with http.stream("GET", url + "/100k") as response:
                         next(response.iter_bytes())
                 elif kind == 3:  # both directions at once, to the end or not
-                    with http.open_stream("POST", server.url + "/") as both:
+                    with http.open_stream("POST", url + "/echo") as both:
                         pieces = [choice.randbytes(choice.randrange(1, 5000)) for _ in range(5)]
                         for piece in pieces:
                             both.send(piece)
@@ -64,7 +80,7 @@ def test_everything_at_once(tls: bool, nghttpd: Nghttpd, nghttpd_clear: Nghttpd,
                             assert b"".join(both) == b"".join(pieces)
                 else:
                     name = choice.choice(names)
-                    assert digest(http.get(f"{server.url}/{name}").content) == expected[name]
+                    assert digest(http.get(f"{url}/{name}").content) == expected[name]
                 done[kind] += 1
         except BaseException as error:
             errors.append(error)
@@ -74,14 +90,14 @@ def test_everything_at_once(tls: bool, nghttpd: Nghttpd, nghttpd_clear: Nghttpd,
         TgoHttpClient(True, ca_file=ca_file, recv_timeout=30) as http,
         TgoHttpClient(True, False, ca_file=ca_file, recv_timeout=30) as later,
     ):
-        http.get(server.url + "/1k")
+        http.get(url + "/1k")
         later._pool = http._pool
         threads = [threading.Thread(target=work, args=(seed,)) for seed in range(THREADS)]
         for thread in threads:
             thread.start()
         futures = []
         for number in range(FUTURES):
-            future = later.get(f"{server.url}/{names[number % 2]}")
+            future = later.get(f"{url}/{names[number % 2]}")
             futures.append((names[number % 2], future))
             if number % 10 == 0:
                 future.cancel()
@@ -104,3 +120,49 @@ def test_everything_at_once(tls: bool, nghttpd: Nghttpd, nghttpd_clear: Nghttpd,
     assert done[5] + cancelled == FUTURES
     # One connection has carried all of it.
     assert statistics.streams_opened >= sum(done[:5]) + done[5]
+
+
+def test_resets_from_the_server_beside_answers(http2_scripted: Http2Servers) -> None:
+    """Each request gets its own answer, or its own error, whatever happens to the others."""
+    refused: set[str] = set()
+
+    def handler(session: Http2Session) -> None:
+        while (request := session.receive_request()) is not None:
+            path = request.value(":path") or ""
+            with contextlib.suppress(StreamClosedError, StreamIDTooLowError):  # cancelled meanwhile, and forgotten
+                if "broken" in path:
+                    session.reset_stream(request.stream_id, ErrorCodes.INTERNAL_ERROR)
+                elif "refused" in path and path not in refused:
+                    refused.add(path)
+                    session.reset_stream(request.stream_id, ErrorCodes.REFUSED_STREAM)
+                else:
+                    session.respond(request.stream_id, path.encode() * 100)
+
+    server = http2_scripted(handler)
+
+    def path(number: int) -> str:
+        return f"/{('well', 'broken', 'refused')[number % 3]}/{number}"
+
+    def check(number: int, result: Callable[[], HttpResponse]) -> bool:
+        if number % 3 == 1:
+            with pytest.raises(Http2StreamError, match="INTERNAL_ERROR"):
+                result()
+            return True
+        return bool(result().content == path(number).encode() * 100)
+
+    with (
+        TgoHttpClient(True) as http,
+        TgoHttpClient(True, False) as later,
+        ThreadPoolExecutor(32) as threads,
+    ):
+        futures = [later.get(server.url + path(number)) for number in range(1000, 1300)]
+        for future in futures[::7]:
+            future.cancel()
+        done = threads.map(lambda number: check(number, lambda: http.get(server.url + path(number))), range(600))
+        assert all(done)
+        for number, future in enumerate(futures, 1000):
+            if not future.cancelled():
+                assert check(number, lambda future=future: future.result(30))  # type: ignore[misc]
+        assert [each.streams_open for each in http.http2_statistics()] == [0]
+        assert len(later.http2_statistics()) == 1
+    assert refused
