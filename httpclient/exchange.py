@@ -101,7 +101,7 @@ class Exchange:
         if self.news is not None:
             self.news.append(self)
 
-    def on_data(self, view: memoryview) -> None:
+    def on_data(self, view: memoryview | bytes) -> None:
         """Bytes of the body have arrived; *view* is only valid during the call."""
         self.chunks.append(bytes(view))
         if self.news is not None:
@@ -188,7 +188,7 @@ class IncrementalExchange(Exchange):
         self.delivered = False
         self.withheld: bool | None = None
 
-    def on_data(self, view: memoryview) -> None:
+    def on_data(self, view: memoryview | bytes) -> None:
         self._arrived.append(bytes(view))
         if self.news is not None:
             self.news.append(self)
@@ -265,7 +265,7 @@ class StreamExchange(Exchange):
         self.wants_head = True
         self.taken = 0
 
-    def on_data(self, view: memoryview) -> None:
+    def on_data(self, view: memoryview | bytes) -> None:
         self._waiting.append(bytes(view))
         if self.news is not None:
             self.news.append(self)

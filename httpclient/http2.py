@@ -252,8 +252,8 @@ class Http2Session(Http2Output):
     def receive(self, buffer: bytearray, start: int, end: int) -> None:
         """Process what the network brought: ``buffer[start:end]``.
 
-        Sinks get slices of *buffer* itself. What arrives for a session that is over is ignored. There is often
-        something to send afterwards.
+        Sinks get slices of *buffer* itself, or bytes, where several frames of a body follow each other. What arrives
+        for a session that is over is ignored. There is often something to send afterwards.
 
         Delphi: Grijjy.Http.TgoHttpClient.nghttp2_Recv (private there)
         """

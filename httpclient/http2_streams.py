@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 
         def on_informational(self, head: ResponseHead) -> object: ...
         def on_head(self, head: ResponseHead) -> object: ...
-        def on_data(self, view: memoryview) -> object: ...
+        def on_data(self, view: memoryview | bytes) -> object: ...
         def on_end(self, trailers: list[tuple[bytes, bytes]]) -> object: ...
         def on_failure(self, error: HttpClientError) -> object: ...
 
@@ -217,18 +217,26 @@ class Http2Streams:
         body_bytes = 0
         size = len(view)
         self._dispatching = True
+        at = 0
         # More may be added on the way: a sink may call data_to_send().
-        for kind, stream_id, a, b in events:
+        while at < len(events):
+            kind, stream_id, a, b = events[at]
+            at += 1
             try:
                 if kind == EVENT_DATA:
+                    start = a - base
+                    if start < 0 or start + b > size:
+                        raise explain.connection_failure(NGHTTP2_INTERNAL_ERROR, "data outside the buffer")
+                    piece: memoryview | bytes = view[start : start + b]
+                    if at < len(events) and events[at][1] == stream_id and events[at][0] == EVENT_DATA:
+                        # Frames are small, mostly 8 or 16 KiB: those that came together make one piece.
+                        piece, at = self._join(view, base, at - 1)
+                        b = len(piece)
                     body_bytes += b
                     stream = streams.get(stream_id)
                     if stream is not None:
-                        offset = a - base
-                        if offset < 0 or offset + b > size:
-                            raise explain.connection_failure(NGHTTP2_INTERNAL_ERROR, "data outside the buffer")
                         sink = stream.sink
-                        sink.on_data(view[offset : offset + b])
+                        sink.on_data(piece)
                         if sink.auto_consume:
                             stream.unacknowledged += b
                             if stream.unacknowledged >= self._stream_step:
@@ -258,6 +266,26 @@ class Http2Streams:
             if self._connection_unacknowledged >= self._connection_step and self._pointer is not None:
                 consume_connection(self._pointer, self._connection_unacknowledged)
                 self._connection_unacknowledged = 0
+
+    def _join(self, view: memoryview, base: int, at: int) -> tuple[bytes, int]:
+        """Put the pieces of a body together that follow each other in the notes from *at* on.
+
+        :return: the bytes, and where the next note is.
+        """
+        events = self._callbacks.events
+        own = events[at][1]
+        size = len(view)
+        pieces = []
+        for number in range(at, len(events)):
+            kind, stream_id, a, b = events[number]
+            if kind != EVENT_DATA or stream_id != own:
+                break
+            start = a - base
+            if start < 0 or start + b > size:
+                break  # the next to be looked at, and complained of
+            pieces.append(view[start : start + b])
+        at += len(pieces)
+        return b"".join(pieces), at
 
     def _on_headers(
         self, stream_id: int, stream: Stream, fields: list[tuple[bytes, bytes]], size_and_flags: int

@@ -95,6 +95,9 @@ _LARGE = 64 * 1024
 #: The most that one SSL_write is given; its size is a C int.
 _WRITE_LIMIT = 1 << 30
 
+#: The most that one record holds (RFC 8446 section 5.1).
+_FULL_RECORD = 16384
+
 #: The results of SSL_get_error that end a connection.
 _FAILURES = (SSL_ERROR_SSL, SSL_ERROR_SYSCALL)
 
@@ -288,6 +291,38 @@ class TlsEngine(Negotiated):
                 self._shrink()
             return count
         return self._read_failed(_SSL_read_blocking, count, size)
+
+    def read_records_into(self, address: int, size: int) -> tuple[int, int]:
+        """Decrypt record after record into memory, while there is room for a full one. Keeps the GIL.
+
+        For a connection of which :meth:`read_into` has just returned a record: a large body is arriving. After a full
+        record it reads on from the descriptor, which must not block; after a smaller one, only if more has been read
+        ahead.
+
+        :param address: where to put the plaintext.
+        :param size: how much room there is, below 2**31.
+        :return: how many bytes, and why there are no more: a size above 0 if there is no room, or nothing has been
+            read ahead; 0 at an end or a failure, which the next read repeats; -1 if nothing is there yet.
+        """
+        pointer = self._pointer
+        ssl = self._readable
+        at = address
+        end = address + size
+        count = _FULL_RECORD
+        while end - at >= _FULL_RECORD:
+            if count < _FULL_RECORD and not _SSL_has_pending(ssl):
+                break
+            pointer.value = at
+            count = _SSL_read(ssl, pointer, end - at)
+            if count <= 0:
+                try:
+                    count = self._read_failed(_SSL_read, count, end - at)
+                except TlsError:
+                    count = 0
+                if count <= 0:
+                    break
+            at += count
+        return at - address, count
 
     def _read_first(self, read: Callable[[c_void_p, c_void_p, int], int], size: int) -> int:
         """Read where no data has come yet: session tickets come before it, and with them the callback."""

@@ -39,7 +39,7 @@ class TlsStream(Stream):
     :param engine: the TLS connection on it, made with ``descriptor=fd``; the stream owns and closes it.
     """
 
-    __slots__ = ("_ended", "_partial", "_stopped", "engine")
+    __slots__ = ("_drained", "_ended", "_flowing", "_partial", "_stopped", "engine")
 
     engine: TlsEngine
 
@@ -52,6 +52,10 @@ class TlsStream(Stream):
         self._stopped = False
         #: A part of a record was all there was when somebody looked last, and found no data.
         self._partial = False
+        #: All that had arrived has been returned, but for a part of a record: epoll announces what follows.
+        self._drained = False
+        #: More than a record was there at once when somebody received last: a large body is arriving.
+        self._flowing = False
 
     def send(self, data: bytes) -> bool:
         if len(data) <= _WRITE_SIZE:
@@ -93,19 +97,24 @@ class TlsStream(Stream):
         return self.flush()
 
     def receive(self, block: MemoryBlock, timeout: float) -> int:
+        if self._flowing and (count := self._receive_flowing(block, timeout)) >= 0:
+            return count
         if not self._blocking:
             self.set_blocking(True)
         if timeout != self._receive_timeout:
             self._set_timeout(timeout)
         deadline = time.monotonic() + timeout
         count = self.engine.read_into_blocking(block.address, block.size)
+        self._drained = False
         if _RECORD_SIZE <= count < block.size and self.engine.has_pending():
             # A full record, and more has been read ahead: a large body. Take it along, but don't wait for the rest of
             # a record that is there in part.
             try:
-                return count + max(0, self.receive_now(block, count))
+                count += max(0, self.receive_now(block, count))
             except OSError:
                 return count  # and the next call meets the error again
+            self._flowing = count > _RECORD_SIZE
+            return count
         if count >= 0:
             return count
         # Either the kernel's time limit, a signal, or records without data (tickets, key updates).
@@ -118,30 +127,39 @@ class TlsStream(Stream):
             if not self.wait(POLLIN, deadline - time.monotonic()):
                 raise TransferTimeoutError(f"nothing was received for {timeout:g} s")
 
+    def _receive_flowing(self, block: MemoryBlock, timeout: float) -> int:
+        """Do as :meth:`receive` in the middle of a large body, and without changing the descriptor's mode.
+
+        :return: -1 if only a part of a record has come: where that trickles in, OpenSSL can wait for it.
+        """
+        if self._drained and not self.wait(POLLIN, timeout):
+            raise TransferTimeoutError(f"nothing was received for {timeout:g} s")
+        count = self.receive_now(block)
+        self._flowing = count >= _RECORD_SIZE
+        return count
+
     def receive_now(self, block: MemoryBlock, offset: int = 0) -> int:
         if self._blocking:
             self.set_blocking(False)
         engine = self.engine
-        count = engine.read_into(block.address + offset, block.size - offset)
+        address = block.address + offset
+        room = block.size - offset
+        count = engine.read_into(address, room)
+        self._stopped = False
         if count <= 0:
             if engine.pending_output():
                 self._send_output()
             self._partial = count < 0 and not engine.between_records()
+            self._drained = count < 0
             return count
-        # A record holds at most 16 KiB: take what else has already been read from the socket.
-        total = count
-        room = block.size - offset
-        self._stopped = False
-        while room - total >= _RECORD_SIZE and engine.has_pending():
-            try:
-                count = engine.read_into(block.address + offset + total, room - total)
-            except OSError:
-                count = 0
-            if count <= 0:
-                self._stopped = count == 0
-                break
-            total += count
-        return total
+        # A record holds at most 16 KiB: take more, if it is there.
+        if count < _RECORD_SIZE and not engine.has_pending():
+            self._drained = True
+            return count
+        more, last = engine.read_records_into(address + count, room - count)
+        self._stopped = last == 0
+        self._drained = last < 0
+        return count + more
 
     def is_quiet(self) -> bool:
         if super().is_quiet() and not self.engine.has_pending() and not self._partial:
@@ -158,7 +176,7 @@ class TlsStream(Stream):
 
     @property
     def has_buffered_input(self) -> bool:
-        return self._stopped or self.engine.has_pending()
+        return self._stopped or (not self._drained and self.engine.has_pending())
 
     @property
     def truncated(self) -> bool:

@@ -166,10 +166,12 @@ class _File:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._position = 0
         self.read = source.take
 
     def tell(self) -> int:
-        return 0
+        return self._position
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return offset if whence == 0 else len(self._source)
+        self._position = offset if whence == 0 else len(self._source)
+        return self._position

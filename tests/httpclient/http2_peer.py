@@ -99,7 +99,7 @@ class Sink:
         assert (head.version, head.reason) == ("2", b"")
         self.events.append(("head", head.status, head.fields))
 
-    def on_data(self, view: memoryview) -> None:
+    def on_data(self, view: memoryview | bytes) -> None:
         assert len(view), "an empty piece"
         self.pieces += 1
         if self.events and self.events[-1][0] == "data":

@@ -595,7 +595,7 @@ def test_sink_may_use_the_session(session: Http2Session) -> None:
 @pytest.mark.parametrize("how", ["close", "terminate", "connection_lost"])
 def test_sink_may_end_the_session(session: Http2Session, how: str) -> None:
     class Ending(Sink):
-        def on_data(self, view: memoryview) -> None:
+        def on_data(self, view: memoryview | bytes) -> None:
             super().on_data(view)
             if how == "connection_lost":
                 session.connection_lost(RemoteClosedError("gone"))

@@ -229,7 +229,7 @@ def test_useful_traffic_allows_control_frames(session: Http2Session) -> None:
     """A server that measures the connection while it sends a large body is no enemy."""
 
     class Counting(Sink):
-        def on_data(self, view: memoryview) -> None:
+        def on_data(self, view: memoryview | bytes) -> None:
             self.pieces += 1
 
     sink = get(session, sink=Counting())

@@ -27,7 +27,7 @@ OK: Fields = [(b":status", b"200")]
 class Sink(NotingSink):
     """Keeps nothing."""
 
-    def on_data(self, view: memoryview) -> None:
+    def on_data(self, view: memoryview | bytes) -> None:
         pass
 
 

@@ -372,6 +372,56 @@ def test_a_block_of_exactly_one_record(scripted: ScriptedServers, server_tls: ss
         assert not stream.truncated
 
 
+def test_what_follows_a_large_body_is_waited_for(
+    scripted: ScriptedServers, server_tls: ssl.SSLContext, connect: Connect
+) -> None:
+    """In the middle of a large body the descriptor doesn't block; what comes after it is received as ever."""
+    data = random_bytes(1 << 20)
+    block = MemoryBlock(256 * 1024)
+    talk = script(send(data), expect(b"1"), send(b"small"), expect(b"2"), send(data), expect(b"3"))
+    with scripted(talk, tls=server_tls) as server:
+        stream = connect(server)
+        for word, wanted in ((b"1", data), (b"2", b"small"), (b"3", data)):
+            received = bytearray()
+            while len(received) < len(wanted):
+                received += block.view[: stream.receive(block, LIMIT)]
+            assert received == wanted
+            assert stream.is_quiet()
+            assert not stream.has_buffered_input
+            with pytest.raises(TransferTimeoutError):
+                stream.receive(block, 0.05)
+            stream.send(word)
+        assert stream.receive(block, LIMIT) == 0
+
+
+def test_a_part_of_a_record_after_a_large_body(
+    scripted: ScriptedServers, server_tls: ssl.SSLContext, connect: Connect
+) -> None:
+    """It isn't data yet, and epoll announces the rest; whoever asks whether the connection is quiet hears of it."""
+    data = random_bytes(200_000)
+    block = MemoryBlock(256 * 1024)
+
+    def handler(connection: Connection) -> None:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # the part comes with the last record
+        connection.send(data)
+        connection.socket.sendall(b"\x17\x03\x03\x40\x00" + bytes(100))
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        connection.hold()
+
+    with scripted(handler, tls=server_tls, aborts=True) as server:
+        stream = connect(server)
+        received = bytearray()
+        while len(received) < len(data):
+            received += block.view[: stream.receive(block, LIMIT)]
+        assert received == data
+        while stream.receive_now(block) >= 0 or stream.wait(POLLIN, 0.05):
+            pass
+        assert not stream.has_buffered_input
+        assert not stream.is_quiet()
+        with pytest.raises(TransferTimeoutError):
+            stream.receive(block, 0.05)
+
+
 def test_shutting_down_wakes_another_thread(
     scripted: ScriptedServers, server_tls: ssl.SSLContext, connect: Connect
 ) -> None:
