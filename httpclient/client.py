@@ -108,6 +108,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         is still there (PING), also while nothing is under way; 0 never to.
     :param http2_ping_timeout: seconds for its answer, then the connection is given up.
     :param http2_trace: called as ``http2_trace(peer, frame)`` with every HTTP/2 frame; see ``httpclient.http2_trace``.
+    :param http2_coalesce: use one HTTP/2 connection for several hosts, where they have the same address and a
+        certificate that is for all of them.
     :param http1_limits: how much an HTTP/1.1 server may send besides the body; see :class:`Http1Limits`.
     :raises ValueError: no connection would be allowed, or a proxy or socket can't be used.
 
@@ -159,6 +161,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         http2_ping_interval: float = 0.0,
         http2_ping_timeout: float = PING_TIMEOUT,
         http2_trace: Http2Trace | None = None,
+        http2_coalesce: bool = False,
         http1_limits: Http1Limits | None = None,
     ) -> None:
         RequestSettings.__init__(self)
@@ -192,7 +195,9 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
             proxy_authentication=proxy_authentication,
         )  # fmt: skip
         self._routing["http1_limits"] = http1_limits
-        self._routing["http2_options"] = check_http2_options(http2_ping_interval, http2_ping_timeout, http2_trace)
+        self._routing["http2_options"] = check_http2_options(
+            http2_ping_interval, http2_ping_timeout, http2_trace, http2_coalesce
+        )
         self._manager = manager
         self._pool: ConnectionPool | None = None
         self._preparer = Preparer()

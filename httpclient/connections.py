@@ -52,7 +52,7 @@ class OriginConnections:
     __slots__ = (
         "_closed", "_connections", "_granted_at", "_http2", "_idle", "_lock", "_negotiated", "_opening", "_places",
         "_retired", "_starved", "_unsettled", "_wait_timer", "_waiting", "host", "known_head", "pool", "port",
-        "queued", "route", "tls",
+        "queued", "route", "stands_alone", "tls",
     )  # fmt: skip
 
     def __init__(self, pool: ConnectionPool, uri: TgoURI, route: Route | None = None) -> None:
@@ -75,6 +75,8 @@ class OriginConnections:
         #: May be popped from without the lock, since that is atomic; for everything else the lock is needed.
         self._idle: list[Http1Connection] = []
         self._http2: Http2Connection | None = None
+        #: The server doesn't want requests for this origin on another's connection (421).
+        self.stands_alone = False
         self._waiting: deque[Waiter] = deque()
         #: Those who wait, and those who have been granted something and don't know it yet.
         self._unsettled: set[Waiter] = set()
@@ -293,7 +295,7 @@ class OriginConnections:
                     insort(self._idle, connection, key=_IDLE_SINCE)
                     wait = limit - age
                 again = min(again, wait) if again else wait
-            http2 = self._http2
+            http2 = self._own_http2()
         for connection in ended:
             self._drop(connection)
         if http2 is not None:
@@ -312,9 +314,15 @@ class OriginConnections:
     def idle(self) -> list[HttpConnection]:
         """Return the connections that nobody uses, as far as one can tell at a glance. With the lock held."""
         idle: list[HttpConnection] = list(self._idle)
-        if self._http2 is not None and self._http2.is_idle:
-            idle.append(self._http2)
+        http2 = self._own_http2()
+        if http2 is not None and http2.is_idle:
+            idle.append(http2)
         return idle
+
+    def _own_http2(self) -> Http2Connection | None:
+        """Return the HTTP/2 connection, if it isn't one that another origin shares with this one."""
+        http2 = self._http2
+        return http2 if http2 in self._connections else None
 
     def http2_connections(self) -> list[Http2Connection]:
         """Return the HTTP/2 connections that are open."""
@@ -323,7 +331,7 @@ class OriginConnections:
 
     def count_idle(self) -> int:
         """Return how many connections nobody uses. With the lock held."""
-        http2 = self._http2
+        http2 = self._own_http2()
         return len(self._idle) + (http2 is not None and http2.is_idle)
 
     def take_idle(self, connection: HttpConnection) -> bool:
@@ -353,7 +361,7 @@ class OriginConnections:
                 break
             if taken:
                 self.pool.evict(connection)
-        http2 = self._http2
+        http2 = self._own_http2()
         if http2 is not None:
             http2.close_idle()
 

@@ -108,7 +108,7 @@ class ClientEvents:
         assert head is not None
         if head.status == 401:
             return self.on_password is not None or request.authentication is not None
-        if head.status == 407:
+        if head.status in (407, 417, 421):
             return True
         if head.status in REDIRECTS:
             return self.follow_redirects and head.get(b"location") is not None

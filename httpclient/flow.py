@@ -36,7 +36,7 @@ _PASSWORD_TRIES = 3
 _PROXY_TRIES = 2
 
 #: The statuses that can lead to another request.
-FOLLOWED = REDIRECTS | {401, 407}
+FOLLOWED = REDIRECTS | {401, 407, 417, 421}
 
 
 class Flow:
@@ -129,7 +129,14 @@ class Flow:
         self.pause = 0.0
         if head.sets_cookies:
             self._client.receive_cookies(request.uri, head)
-        following = self._answer_proxy(exchange) if head.status == 407 else self._following(head, response)
+        if head.status == 407:
+            following = self._answer_proxy(exchange)
+        elif head.status == 421:
+            following = self._ask_rightly(exchange)
+        elif head.status == 417:
+            following = self._without_expectation()
+        else:
+            following = self._following(head, response)
         if following is not None:
             self.history.append(response)
             self.request = following
@@ -176,6 +183,24 @@ class Flow:
             return None
         self._proxy_tries += 1
         return self.request if route.answer(exchange) and self._rewind() else None
+
+    def _ask_rightly(self, exchange: Exchange) -> Request | None:
+        """Repeat a request that went over another origin's connection, where the server doesn't want that."""
+        origin = exchange.connection.origin.pool.origin(self.request.uri)
+        if exchange.connection.origin is origin or not self._rewind():
+            return None
+        origin.misdirected()
+        return self.request
+
+    def _without_expectation(self) -> Request | None:
+        """Repeat a request without its ``Expect: 100-continue``, which the server can't meet (RFC 9110 section
+        10.1.1).
+        """
+        request = self.request
+        if not request.expects_continue or not self._rewind():
+            return None
+        fields = [(name, value) for name, value in request.fields if name.lower() != "expect"]
+        return request.with_changes(request.method, request.uri, fields, request.body, request.authentication)
 
     def _ask_password(self, head: ResponseHead) -> Request | None:
         """Let the user correct name and password, a bounded number of times."""

@@ -16,7 +16,7 @@ PING_TIMEOUT = 20.0
 
 
 def check_http2_options(
-    ping_interval: float, ping_timeout: float, trace: Http2Trace | None
+    ping_interval: float, ping_timeout: float, trace: Http2Trace | None, coalesce: bool
 ) -> tuple[tuple[str, Any], ...]:
     """Return the names and values of the options that aren't as usual.
 
@@ -31,4 +31,6 @@ def check_http2_options(
         options += [("ping_interval", ping_interval), ("ping_timeout", ping_timeout)]
     if trace is not None:
         options.append(("trace", trace))
+    if coalesce:
+        options.append(("coalesce", True))
     return tuple(options)

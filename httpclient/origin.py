@@ -9,6 +9,7 @@ import time
 
 from socketpool import ConnectionTimeoutError
 
+from .coalescing import SharedElsewhereError, look_elsewhere, may_coalesce
 from .connections import OriginConnections, OriginRetiredError
 from .errors import PHASE_CONNECT, ClientClosedError, HttpClientError, HttpProtocolError
 from .failures import aborted, connect_failure, deadline_passed
@@ -191,6 +192,8 @@ class Origin(OriginConnections):
             connection = self._new_connection(exchange)
             connection.open(use_nagle=False, timeout=timeout)
             return self._opened(connection, exchange)
+        except SharedElsewhereError as error:
+            return self._join(error.connection, exchange)
         except BaseException as error:
             if connection is not None:
                 connection.abort()
@@ -216,6 +219,8 @@ class Origin(OriginConnections):
             connection.ssl = True
             connection.tls_context = context
             connection.alpn = self.pool.http2 is True
+            if may_coalesce(self):
+                connection.on_addresses = lambda addresses: look_elsewhere(self, addresses)
         with self._lock:
             if self._closed:
                 raise aborted()
@@ -261,6 +266,22 @@ class Origin(OriginConnections):
             raise aborted()
         self._tell(granted)
         return opened
+
+    def _join(self, connection: Http2Connection, exchange: Exchange) -> Http2Connection:
+        """Use a connection of another origin; see :mod:`.coalescing`."""
+        with self._lock:
+            self._http2 = connection
+            self._negotiated = True
+        self._leave(exchange)
+        self.tell_again()
+        return connection
+
+    def misdirected(self) -> None:
+        """The server doesn't answer for this origin on another's connection (RFC 9110 section 15.5.20)."""
+        with self._lock:
+            self.stands_alone = True
+            if self._http2 is not self._own_http2():
+                self._http2 = None
 
     def _connect_failure(self, error: BaseException, request: Request, timeout: float) -> HttpClientError:
         if self.route is not None:
@@ -419,8 +440,12 @@ class Origin(OriginConnections):
     def not_connected(self, connection: TgoSocketConnection, exchange: Exchange, timeout: float) -> None:
         """A worker could not connect for an exchange. In its thread."""
         connection.stop_callbacks()
-        self._leave(exchange)
         error = connection.error or ConnectionError("the connection was closed")
+        if isinstance(error, SharedElsewhereError) and connection.worker is not None:
+            self._join(error.connection, exchange)
+            self._start(connection.worker, exchange)
+            return
+        self._leave(exchange)
         self._fail(exchange, self._connect_failure(error, exchange.request, timeout))
 
     def _tell(self, waiters: list[Waiter]) -> None:

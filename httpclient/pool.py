@@ -286,6 +286,12 @@ class ConnectionPool:
         if origin is not None:  # or all has ended with the pool
             origin.withdraw(exchange, error)
 
+    @property
+    def verifies(self) -> bool:
+        """Certificates are checked, all of them in the same way."""
+        options = self._tls_options
+        return options.get("verify", True) is True and not options.get("fingerprints")
+
     def tls_context(self) -> TlsContext:
         """Return what every TLS connection of the pool shares, made when the first one needs it.
 

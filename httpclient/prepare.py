@@ -44,7 +44,8 @@ def http_uri(url: str) -> TgoURI:
         raise InvalidUrlError(f"the scheme is {uri.scheme or 'missing'}, not http or https", url=url)
     if not uri.host:
         raise InvalidUrlError("the URL names no host", url=url)
-    return uri
+    # RFC 3986 section 6.2.2.3. "/." may be the beginning of a name, too; then nothing changes.
+    return uri.resolve(uri) if "/." in uri.path else uri
 
 
 def _given_fields(headers: HeaderInput | None) -> list[tuple[str, str]]:

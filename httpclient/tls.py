@@ -48,6 +48,10 @@ class TlsInfo:
         lines = [text[start : start + 64] for start in range(0, len(text), 64)]
         return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))
 
+    def is_for(self, host: str) -> bool:
+        """Tell whether the server's certificate is for another host name, too (RFC 9525)."""
+        return self._certificate is not None and self._certificate.is_for(host)
+
     def __str__(self) -> str:
         """Version, cipher and ALPN protocol: ``TLSv1.3, TLS_AES_256_GCM_SHA384, h2``."""
         return ", ".join(filter(None, (self.version, self.cipher, self.alpn)))

@@ -10,6 +10,7 @@ from .client_api import (
     X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
     SSL_get0_param,
+    X509_check_host,
     X509_VERIFY_PARAM_set1_host,
     X509_VERIFY_PARAM_set1_ip_asc,
     X509_VERIFY_PARAM_set_hostflags,
@@ -66,6 +67,14 @@ class PeerCertificate:
         position = c_void_p(addressof(buffer))
         i2d_X509(self.pointer, byref(position))
         return buffer.raw
+
+    def is_for(self, host: str) -> bool:
+        """Tell whether it is for a host name, as the verification of a connection does. Not for addresses."""
+        try:
+            name, is_address = peer_name(host)
+        except TlsConfigurationError:
+            return False
+        return not is_address and X509_check_host(self.pointer, name.encode("ascii"), 0, _FLAGS, None) == 1
 
     # The default argument keeps the function at hand when the module is already being taken apart.
     def __del__(self, free: Callable[[int], None] = X509_free) -> None:

@@ -127,6 +127,9 @@ SSL_get0_param = bind(libssl, "SSL_get0_param", PX509_VERIFY_PARAM, [PSSL], hold
 X509_VERIFY_PARAM_set1_host = bind(
     libcrypto, "X509_VERIFY_PARAM_set1_host", c_int, [PX509_VERIFY_PARAM, c_char_p, c_size_t], hold_gil=True
 )
+X509_check_host = bind(
+    libcrypto, "X509_check_host", c_int, [PX509, c_char_p, c_size_t, c_uint, c_void_p], hold_gil=True
+)
 X509_VERIFY_PARAM_set1_ip_asc = bind(
     libcrypto, "X509_VERIFY_PARAM_set1_ip_asc", c_int, [PX509_VERIFY_PARAM, c_char_p], hold_gil=True
 )

@@ -252,7 +252,10 @@ NEW: dict[str, str] = {
     ),
     **_new("one of the addresses of a host", "Address"),
     **_new("how long each step of becoming connected took", "ConnectTimes TgoSocketConnection.times"),
-    **_new("connects elsewhere than where the host name leads", "TgoSocketConnection.addresses unix_address"),
+    **_new(
+        "connects elsewhere than where the host name leads",
+        "TgoSocketConnection.addresses TgoSocketConnection.on_addresses unix_address",
+    ),
     **_new("connects through a proxy", "TgoSocketConnection.detour TgoSocketConnection.pass_on Detour"),
     **_new(
         "what goes wrong, as exceptions; the original returns False or is silent",

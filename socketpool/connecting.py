@@ -128,7 +128,13 @@ class Connecting:
             self._found(addresses)
 
     def _found(self, addresses: Sequence[Address]) -> None:
-        detour = self._connection.detour
+        detour, on_addresses = self._connection.detour, self._connection.on_addresses
+        if on_addresses is not None and (detour is None or (detour.look_up_peer and self._tunnel is None)):
+            try:
+                on_addresses(addresses)
+            except OSError as error:
+                self._fail(error)
+                return
         if detour is not None and self._tunnel is None:
             try:
                 self._tunnel = detour.new_tunnel()

@@ -118,7 +118,10 @@ class Opening:
 
     def _peer_addresses(self, deadline: float) -> Sequence[Address]:
         connection = self._connection
-        return connection.addresses or self._resolve(connection.hostname, connection.port, deadline)
+        addresses = connection.addresses or self._resolve(connection.hostname, connection.port, deadline)
+        if connection.on_addresses is not None:
+            connection.on_addresses(addresses)
+        return addresses
 
     def _resolve(self, hostname: str, port: int, deadline: float) -> Sequence[Address]:
         known = known_addresses(hostname, port)

@@ -9,7 +9,7 @@ from .states import SEND_QUEUE_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from openssl_api import TgoOpenSSL, TlsContext, TlsEngine
 
@@ -26,7 +26,8 @@ class ConnectionOptions:
     """
 
     __slots__ = (
-        "_alpn", "_hostname", "_openssl", "_port", "_ssl", "_tls_context", "addresses", "detour", "send_queue_limit",
+        "_alpn", "_hostname", "_openssl", "_port", "_ssl", "_tls_context", "addresses", "detour", "on_addresses",
+        "send_queue_limit",
     )  # fmt: skip
 
     def __init__(self, hostname: str, port: int) -> None:
@@ -38,6 +39,9 @@ class ConnectionOptions:
         self._tls_context: TlsContext | None = None
         #: Where to connect instead of looking :attr:`hostname` up.
         self.addresses: Sequence[Address] | None = None
+        #: Called with the peer's addresses when they are known, before any of them is connected to; the OSError that it
+        #: raises is why the connection isn't made. Not called where another host is asked to look the peer up.
+        self.on_addresses: Callable[[Sequence[Address]], object] | None = None
         #: Through which host to connect; TLS, where it is asked for, is spoken with the peer through that one.
         self.detour: Detour | None = None
         #: Bytes that may wait for the peer to take them before ``send`` refuses more.

@@ -117,6 +117,11 @@ class Certificates:
         return self._make("name-only", _SERVER, names=LOCAL_NAMES[:1], issuer=self._intermediate)
 
     @cached_property
+    def two_hosts(self) -> Identity:
+        """Valid for a.localhost and b.localhost."""
+        return self._make("two-hosts", _SERVER, names=("DNS:a.localhost", "DNS:b.localhost"), issuer=self._intermediate)
+
+    @cached_property
     def wrong_host(self) -> Identity:
         """Good, but for another host: wrong.example."""
         return self._make("wrong-host", _SERVER, names=["DNS:wrong.example"], issuer=self._intermediate)

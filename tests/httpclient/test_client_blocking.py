@@ -696,3 +696,37 @@ def test_timings(way: Way, site: str, nginx: Nginx, certificates: Certificates) 
     assert (second.lookup, second.connect, second.tls) == (0.0, 0.0, 0.0)
     assert moved.total > moved.response + moved.body
     assert "connect=" in repr(first)
+
+
+@both_ways
+def test_dot_segments_are_resolved_before_a_request_is_made(way: Way, scripted: ScriptedServers) -> None:
+    recorder = Recorder()
+    url = scripted(recorder).url
+    with way.client() as http:
+        for given in ("/a/../b/./c?x=/../y", "/../../etc/passwd", "/.well-known/a..b", "/a/.."):
+            way.get(http, url + given)
+    assert [request.target for request in recorder.requests] == [
+        "/b/c?x=/../y", "/etc/passwd", "/.well-known/a..b", "/",
+    ]  # fmt: skip
+
+
+@both_ways
+def test_an_expectation_that_cannot_be_met_is_dropped(way: Way, scripted: ScriptedServers) -> None:
+    requests: list[Request] = []
+
+    def handler(connection: Connection) -> None:
+        while request := connection.receive_head():
+            expects = request.value("Expect") is not None
+            if not expects:
+                request = request._replace(body=connection.receive_body(request))
+            requests.append(request)
+            connection.respond(b"", "417 Expectation Failed" if expects else "200 OK")
+            if expects:
+                return  # the body may follow, or not
+
+    with way.client() as http:
+        response = way.request(http, "POST", scripted(handler).url, data=b"body", headers={"Expect": "100-continue"})
+        assert way.get(http, scripted(answer(status="417 X")).url).status_code == 417
+    assert response.status_code == 200
+    assert [earlier.status_code for earlier in response.history] == [417]
+    assert [request.body for request in requests] == [b"", b"body"]

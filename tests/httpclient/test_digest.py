@@ -195,7 +195,7 @@ def test_the_same_as_requests(algorithm: str, qop: str, opaque: str) -> None:
         return  # a contradiction: see test_what_cannot_be_answered
     given_ones = {"realm": "a realm", "nonce": "YQ==", "algorithm": algorithm, "qop": qop, "opaque": opaque}
     params = {name: value for name, value in given_ones.items() if value}
-    theirs = HTTPDigestAuth("user", "p\xe4ssword")
+    theirs: Any = HTTPDigestAuth("user", "p\xe4ssword")
     theirs.init_per_thread_state()
     theirs._thread_local.chal = params
     prepared = PreparedRequest()

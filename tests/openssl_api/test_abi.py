@@ -89,6 +89,7 @@ PROTOTYPES = {
     "BIO_new_mem_buf": "BIO *(const void *, int)",
     "BIO_new_socket": "BIO *(int, int)",
     "BIO_test_flags": "int (const BIO *, int)",
+    "X509_check_host": "int (X509 *, const char *, size_t, unsigned int, char **)",
     "X509_VERIFY_PARAM_set1_host": "int (X509_VERIFY_PARAM *, const char *, size_t)",
     "X509_VERIFY_PARAM_set1_ip_asc": "int (X509_VERIFY_PARAM *, const char *)",
     "X509_VERIFY_PARAM_set_hostflags": "void (X509_VERIFY_PARAM *, unsigned int)",
