@@ -110,6 +110,8 @@ def main() -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    # What a server that sends far is set to: its kernel is not to be what limits a download.
+    Path("/proc/sys/net/ipv4/tcp_wmem").write_text("4096 16384 67108864\n")
     far = _device(there, here, mtu)
     print("ready", flush=True)
     _carry(near, far, delay, loss, reorder)
