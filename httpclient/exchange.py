@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic
 
+from ._large_body import SHARE, LargeBody
 from .decoding import ContentDecoder, codings_of, too_large
 from .errors import DecodingError
 
@@ -44,9 +45,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "began", "chunks", "connection", "done", "error", "fresh", "head", "head_at", "informational", "last_activity",
-        "news", "on_done", "on_sent", "peer", "proxy_credentials", "request", "responded", "stream_id", "times",
-        "trailers", "waited", "waiter",
+        "began", "chunks", "connection", "done", "error", "fresh", "head", "head_at", "informational", "large",
+        "last_activity", "news", "on_done", "on_sent", "peer", "proxy_credentials", "request", "responded", "stream_id",
+        "times", "trailers", "waited", "waiter",
     )  # fmt: skip
 
     began: float
@@ -79,6 +80,8 @@ class Exchange:
         self.waiter: Any = None
         self.head: ResponseHead | None = None
         self.chunks: list[bytes] = []
+        #: Where the body is collected instead of in the chunks, while it arrives.
+        self.large: LargeBody | None = None
         self.trailers: list[tuple[bytes, bytes]] | None = None
         self.error: HttpClientError | None = None
         self.done = False
@@ -103,9 +106,33 @@ class Exchange:
 
     def on_data(self, view: memoryview | bytes) -> None:
         """Bytes of the body have arrived; *view* is only valid during the call."""
-        self.chunks.append(bytes(view))
+        if self.large is None:
+            self.chunks.append(bytes(view))
+        else:
+            body = self.large.add(view)
+            if body is not None:
+                self.chunks.append(body)
+                self.large = None
         if self.news is not None:
             self.news.append(self)
+
+    def expect(self, length: int, remaining: int) -> None:
+        """A large body is under way.
+
+        :param length: how many bytes the peer has announced.
+        :param remaining: how many of them are still to come.
+        """
+        if self.large is None and length - remaining > length // SHARE and self.head is not None:
+            if self.head.coded:
+                return  # decoders want it piece by piece
+            try:
+                large = LargeBody(length)
+            except (AttributeError, MemoryError):
+                return
+            for chunk in self.chunks:
+                large.add(chunk)
+            self.chunks.clear()
+            self.large = large
 
     def on_end(self, trailers: list[tuple[bytes, bytes]]) -> None:
         """The response is complete."""
@@ -193,6 +220,9 @@ class IncrementalExchange(Exchange):
         if self.news is not None:
             self.news.append(self)
 
+    def expect(self, length: int, remaining: int) -> None:
+        pass  # the pieces are given to the user
+
     def deliver(self) -> None:
         if self._delivering:
             return  # called from within the callback, by something that it has done
@@ -269,6 +299,9 @@ class StreamExchange(Exchange):
         self._waiting.append(bytes(view))
         if self.news is not None:
             self.news.append(self)
+
+    def expect(self, length: int, remaining: int) -> None:
+        pass  # the pieces are given to the user
 
     def satisfied(self) -> bool:
         return self.done or bool(self._waiting) or (self.wants_head and self.head is not None)

@@ -13,6 +13,7 @@ from linuxapi.syssocket import POLLIN, POLLOUT
 from socketpool import ConnectionLostError, TransferTimeoutError
 from socketpool.stream import read_blocks
 
+from ._large_body import LARGE
 from .body import Body
 from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutError, RemoteClosedError, SendTimeoutError
 from .failures import EventFailedError, aborted, deadline_passed, transfer_failure
@@ -194,7 +195,7 @@ class Http1Connection:
                 if not self._answered(stream, exchange):
                     raise
             sending = False
-            if not exchange.satisfied():
+            if not exchange.responded or not exchange.satisfied():
                 self.pump(exchange)
         except BaseException as error:
             failure = self._failed(error, exchange, sending)
@@ -242,6 +243,9 @@ class Http1Connection:
                 self._received(stream, exchange, block, count)
                 if exchange.satisfied():
                     return
+                length, remaining = self._parser.counted
+                if length >= LARGE:
+                    exchange.expect(length, remaining)
         finally:
             read_blocks.release_mem(block)
 
@@ -563,7 +567,11 @@ class Http1Connection:
             return
         if exchange.done:
             self._complete(exchange)
-        elif self._continue_timer is not None:
+            return
+        length, remaining = self._parser.counted
+        if length >= LARGE:
+            exchange.expect(length, remaining)
+        if self._continue_timer is not None:
             self._continue()
 
     def _complete(self, exchange: Exchange) -> None:

@@ -105,7 +105,8 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_extension", "_held", "_informational", "_known", "_known_head", "_known_length", "_leading", "_limits",
+        "_extension", "_held", "_informational", "_known", "_known_head", "_known_length", "_leading", "_length",
+        "_limits",
         "_method", "_ordinary", "_remaining", "_shared", "_sink", "_small", "_state", "_stays", "_trailers",
         "done", "handed_over", "reusable",
     )  # fmt: skip
@@ -120,6 +121,7 @@ class ResponseParser:
         self._sink: Any = None
         self._held = bytearray()
         self._remaining = 0
+        self._length = 0
         self._informational = 0
         self._leading = 0
         self._extension = 0
@@ -153,6 +155,11 @@ class ResponseParser:
     def begun(self) -> bool:
         """Whether any part of the response under way has arrived."""
         return self._state > _HEAD or bool(self._held) or self._informational > 0
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """The length of the body under way, and how much of it is still to come; zeros where none is announced."""
+        return (self._length, self._remaining) if self._state == _LENGTH else (0, 0)
 
     def receive(self, buffer: bytearray, start: int, end: int) -> int:
         """Take the bytes ``buffer[start:end]``.
@@ -193,6 +200,7 @@ class ResponseParser:
         if stop > end:
             self._state = _LENGTH
             self._stays = True
+            self._length = length
             self._remaining = stop - end
             sink.on_head(head)
             if body < end:
@@ -383,7 +391,7 @@ class ResponseParser:
         else:
             length, self._stays = framing or body_framing(self._method, head)
             if length > 0:
-                self._remaining = length
+                self._length = self._remaining = length
                 self._state = _LENGTH
             else:
                 self._state = _OVER if length == 0 else _CHUNK_SIZE if length == CHUNKED else _CLOSE

@@ -1,0 +1,58 @@
+"""A large body, put together in the memory that it is returned in.
+
+To keep the pieces and join them takes twice the memory, and much more time: most of it goes into pages that are touched
+for the first time. So once the size is known and some of it is there, ``bytes`` of that size are made, and filled
+before anybody else sees them, as CPython's C interface allows for new ones (``PyBytes_FromStringAndSize``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: Bodies that are smaller are joined.
+LARGE = 1 << 20
+#: More than one part in so many must be there first. Memory that nobody writes to is only address space, but nobody
+#: shall have even that by announcing a body.
+SHARE = 8
+
+_WRITABLE = 0x200  # PyBUF_WRITE
+
+
+class LargeBody:
+    """Collects a body of known size. For one thread at a time.
+
+    :param size: in bytes.
+    :raises MemoryError: there is no room for so much.
+    :raises AttributeError: this isn't CPython.
+    """
+
+    __slots__ = ("_at", "_body", "_view")
+
+    def __init__(self, size: int) -> None:
+        make, show = ctypes.pythonapi.PyBytes_FromStringAndSize, ctypes.pythonapi.PyMemoryView_FromMemory
+        make.restype = show.restype = ctypes.py_object
+        make.argtypes = ctypes.c_char_p, ctypes.c_ssize_t
+        show.argtypes = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int
+        self._body: bytes | None = make(None, size)
+        self._view: Any = show(ctypes.cast(self._body, ctypes.c_void_p), size, _WRITABLE)
+        self._at = 0
+
+    def add(self, piece: memoryview | bytes) -> bytes | None:
+        """Put the next bytes in their place.
+
+        :return: the body, once it is complete; it isn't kept.
+        :raises ValueError: they are more than there is room for.
+        """
+        view = self._view
+        end = self._at + len(piece)
+        view[self._at : end] = piece
+        self._at = end
+        if end < len(view):
+            return None
+        view.release()
+        body, self._body = self._body, None
+        return body
