@@ -428,7 +428,8 @@ def test_a_body_that_is_declined_is_not_sent(way: Way, scripted: ScriptedServers
 def test_a_server_that_ignores_expect_gets_the_body_after_a_while(
     way: Way, scripted: ScriptedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("httpclient.http1_connection.CONTINUE_WAIT", 0.05)
+    for module in ("http1_caller", "http1_connection"):
+        monkeypatch.setattr(f"httpclient.{module}.CONTINUE_WAIT", 0.05)
     recorder = Recorder()
     with way.client() as http:
         way.request(http, "PUT", scripted(recorder).url, data=b"body", headers={"Expect": "100-continue"})
