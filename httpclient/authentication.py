@@ -105,7 +105,8 @@ class Authentication:
 
     Its methods may be called by any number of threads at once.
 
-    :cvar constant: :meth:`authorize` returns the same for all requests, so that it needn't be asked again.
+    :cvar constant: :meth:`authorize` returns the same for all requests, so that it needn't be asked again as long as
+        this is so.
     :cvar learns: :meth:`learn` wants to be called.
     """
 
@@ -391,6 +392,11 @@ class _PasswordAuthentication(Authentication):
         self._digest = DigestAuthentication(user, password)
         self._digest_origins: frozenset[str] = frozenset()
         self._everywhere = False
+
+    @property
+    def constant(self) -> bool:  # type: ignore[override]
+        """As long as no server has asked for Digest."""
+        return not (self._everywhere or self._digest_origins)
 
     def authorize(self, request: AuthenticationRequest) -> str:
         if self._everywhere or request.asker in self._digest_origins:

@@ -269,7 +269,7 @@ class Preparer:
             return _request(settings, _Draft(settings, method, url, options), connect_timeout, recv_timeout, options)
         key = method, url, connect_timeout, recv_timeout
         kept = self._kept.get(key)
-        if kept is None:
+        if kept is None or (kept.authentication is not None and not kept.authentication.constant):
             draft = _Draft(settings, method, url, options)
             kept = _request(settings, draft, connect_timeout, recv_timeout, options)
             if draft.authentication is None or draft.authentication.constant:

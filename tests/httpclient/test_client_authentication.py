@@ -163,6 +163,17 @@ def test_credentials_that_cannot_be_sent() -> None:
             http.get("http://127.0.0.1:9/", header={"A": "b"})  # type: ignore[call-arg]
 
 
+def test_requests_with_a_pair_are_kept_until_digest_is_asked_for(scripted: ScriptedServers) -> None:
+    plain, digest = Site(lambda asked: Answer()), Site(DigestSite())
+    with TgoHttpClient(auth=("user", "secret")) as http:
+        url, digest_url = scripted(plain.http1).url, scripted(digest.http1).url
+        assert http.get(url).request is http.get(url).request
+        for _ in range(3):
+            assert http.get(digest_url).status_code == 200
+        assert http.get(url).request is not http.get(url).request
+    assert {request.value("authorization") for request in plain.asked} == {basic("user:secret")}
+
+
 def test_requests_with_basic_are_kept(scripted: ScriptedServers) -> None:
     site = Site(lambda asked: Answer())
     with TgoHttpClient(auth=BearerAuthentication("one")) as http:
