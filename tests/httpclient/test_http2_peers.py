@@ -258,17 +258,20 @@ def test_a_stream_that_is_left(peer: Peer, client: TgoHttpClient) -> None:
 
 
 def test_cancelled_beside_others(peer: Peer, certificates: Certificates) -> None:
-    with TgoHttpClient(True, False, ca_file=str(certificates.ca_file), retry=repeats(peer.name)) as client:
+    # HAProxy 2.6 leaves a stream without an answer at times, where others are reset: one run in eighty, and none of the
+    # other servers does.
+    retry = RetryPolicy(5, backoff=0.01) if peer.name == "haproxy" else repeats(peer.name)
+    with TgoHttpClient(True, False, ca_file=str(certificates.ca_file), recv_timeout=3, retry=retry) as client:
         client.get(peer.url("/1k")).result(LIMIT)
         futures = [client.get(peer.url("/100k" if number % 3 else "/10m")) for number in range(60)]
-        for future in futures[::3]:
-            future.cancel()
+        cancelled = [future for future in futures[::3] if future.cancel()]  # the others are complete by now
+        assert cancelled
         for number, future in enumerate(futures):
-            if number % 3:
-                assert future.result(LIMIT).content == content("100k")
-            else:
+            if future in cancelled:
                 with pytest.raises(CancelledError):
                     future.result(LIMIT)
+            else:
+                assert future.result(LIMIT).content == content("100k" if number % 3 else "10m")
         assert client.get(peer.url("/10m")).result(LIMIT).content == content("10m")
         assert len(client.http2_statistics()) == 1
 
