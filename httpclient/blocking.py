@@ -10,7 +10,7 @@ import time
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange, StreamExchange
 from .failures import EventFailedError, aborted
-from .flow import FOLLOWED, Flow
+from .flow import Flow, leads_on
 from .response import HttpResponse
 from .streaming import StreamReader
 
@@ -40,7 +40,7 @@ def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> 
         try:
             pool.run(exchange)
             response = HttpResponse(exchange)
-            if response.status_code in FOLLOWED or exchange.head.sets_cookies or request.attends:  # type: ignore[union-attr]
+            if leads_on(exchange):
                 flow = flow or Flow(client, request)
                 following = flow.follow(exchange, response)
                 if following is not None:
@@ -96,7 +96,7 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
                 break
             raise
         response = HttpResponse(exchange, reader)
-        if response.status_code in FOLLOWED or exchange.head.sets_cookies or request.attends:  # type: ignore[union-attr]
+        if leads_on(exchange):
             try:
                 following = flow.follow(exchange, response)
             except BaseException:

@@ -113,9 +113,9 @@ def _content(options: argparse.Namespace) -> RequestOptions:
         from json import loads
 
         return {"json": loads(options.json)}
-    if options.form is not None:
-        from pathlib import Path
+    from pathlib import Path
 
+    if options.form is not None:
         pairs = _pairs(options.form)
         return {
             "data": [(name, value) for name, value in pairs if not value.startswith("@")],
@@ -124,8 +124,6 @@ def _content(options: argparse.Namespace) -> RequestOptions:
     if options.data is None:
         return {}
     if options.data.startswith("@"):
-        from pathlib import Path
-
         return {"data": Path(options.data[1:])}
     return {"data": options.data.encode()}
 

@@ -39,6 +39,12 @@ _PROXY_TRIES = 2
 FOLLOWED = REDIRECTS | {401, 407, 417, 421}
 
 
+def leads_on(exchange: Exchange) -> bool:
+    """Tell whether :meth:`Flow.follow` has to look at the response of an attempt: most lead nowhere."""
+    head, request = exchange.head, exchange.request
+    return head is not None and (head.status in FOLLOWED or head.sets_cookies or request.attends)
+
+
 class Flow:
     """The course of one call, over all attempts that it takes.
 

@@ -14,7 +14,7 @@ from concurrent.futures import InvalidStateError
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange
 from .failures import EventFailedError, aborted
-from .flow import FOLLOWED, Flow
+from .flow import Flow, leads_on
 from .future import HttpFuture
 from .messaging import TgoHttpResponseMessage, TMessageManager
 from .response import HttpResponse
@@ -84,7 +84,7 @@ class PendingCall:
         if self._ended or exchange is not self._exchange:
             return
         try:
-            if exchange.error is not None or self._leads_on(exchange):
+            if exchange.error is not None or leads_on(exchange):
                 if self._goes_on(exchange):
                     self._next_attempt()
                     return
@@ -102,12 +102,6 @@ class PendingCall:
             response.history = self._flow.history
         response.started, response.ended = self._started, time.monotonic()
         self._finish(response, None)
-
-    @staticmethod
-    def _leads_on(exchange: Exchange) -> bool:
-        head = exchange.head
-        assert head is not None
-        return head.status in FOLLOWED or head.sets_cookies or exchange.request.attends
 
     def _next_attempt(self) -> None:
         """Make another attempt, after the pause that the flow asks for. In a worker's thread."""
