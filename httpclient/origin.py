@@ -106,11 +106,17 @@ class Origin(OriginConnections):
         with self._lock:
             http2 = self._http2
             if http2 is not None and http2.accepts_streams:
-                while self.first_waiting() is not None:
-                    self.grant_first(SHARED)
+                self._grant_shared()
             granted = self._places.grant(self)
             granted += [waiter for waiter in self._unsettled if waiter.grant is not None]
         self._tell(granted)
+
+    def _grant_shared(self) -> list[Waiter]:
+        """Let all who wait share the HTTP/2 connection; return them, to be told. With the lock held."""
+        granted = []
+        while self.first_waiting() is not None:
+            granted.append(self.grant_first(SHARED))
+        return granted
 
     def _take(self, exchange: Exchange) -> HttpConnection | None:
         """Return a connection that can be used at once by the calling thread, if there is one."""
@@ -255,12 +261,7 @@ class Origin(OriginConnections):
                 if is_http2:
                     self._http2 = opened  # type: ignore[assignment]
                 self._connections.add(opened)
-                if is_http2:
-                    granted = []
-                    while self.first_waiting() is not None:
-                        granted.append(self.grant_first(SHARED))
-                else:
-                    granted = self._places.grant(self)
+                granted = self._grant_shared() if is_http2 else self._places.grant(self)
         if closed:
             opened.close()
             raise aborted()
