@@ -16,12 +16,12 @@ connects to it speak of the same one:
 
 from __future__ import annotations
 
-import re
-
 from .errors import InvalidUrlError
 
-find_control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
-_match_name = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=]*+").fullmatch
+# RFC 3986 section 2.3, and with the sub-delims of section 2.2: what every part of a URL may have in it, and a name.
+# ``text.strip(UNENCODED)`` is empty where there is nothing else.
+_UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+UNENCODED = _UNRESERVED + "!$&'()*+,;="
 
 #: The numbers that an IPv4 address is written with.
 _OCTETS = frozenset(map(str, range(256)))
@@ -43,7 +43,16 @@ def utf8(text: str) -> bytes:
         raise InvalidUrlError("the URL has half of a surrogate pair in it") from None
 
 
+def find_control(text: str) -> str:
+    """Return the first control character of a text, or nothing."""
+    if text.isprintable():  # which C can tell at once, for nearly every text
+        return ""
+    return next((letter for letter in text if letter < " " or "\x7f" <= letter <= "\x9f"), "")
+
+
 def _decoded_bytes(text: str) -> bytes:
+    import re
+
     return re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes((int(match.group(1), 16),)), utf8(text))
 
 
@@ -66,7 +75,7 @@ def canonical_host(host: str) -> str:
     if host.startswith("["):
         return _ip_literal(host)
     if host.isascii() and "%" not in host:
-        if not _match_name(host):
+        if host.strip(UNENCODED):
             raise InvalidUrlError(f"the host has {'a blank' if ' ' in host else 'a character'} in it that no host has")
         return _checked_name(host.lower())
     try:
@@ -78,7 +87,7 @@ def canonical_host(host: str) -> str:
     if not name.isascii():
         name = _idna(name)
     # The mapping may turn look-alikes into delimiters: U+FF0F becomes "/".
-    if not _match_name(name):
+    if name.strip(UNENCODED):
         raise InvalidUrlError("the host is not a name once it is decoded")
     return _checked_name(name.lower())
 
@@ -152,6 +161,6 @@ def _ip_literal(host: str) -> str:
         return f"[{address}]"
     # "%25" is the percent sign; a bare one is what everybody types. A zone may begin with "25" only after "%25".
     zone = decoded(zone.removeprefix("25") if len(zone) > 2 else zone)
-    if not re.fullmatch(r"[A-Za-z0-9\-._~]+", zone):
+    if not zone or zone.strip(_UNRESERVED):
         raise InvalidUrlError("the zone of the IPv6 address is not a name")
     return f"[{address}%25{zone}]"

@@ -1,15 +1,10 @@
 """Syntax and framing of an HTTP/1.1 response head (RFC 9112 sections 2 to 6): what ``http1_response`` builds on.
 
-:data:`match_plain_head` recognises, in place and in one pass in C, a head that is valid and whose body is plain to
-see: HTTP/1.1, a final status, at most one Content-Length or ``Transfer-Encoding: chunked``, and no Connection field but
-``keep-alive``. Nearly every response is like that. One that isn't (folded lines, bare line feeds, HTTP/1.0, 1xx, other
-framing fields) and one that is wrong takes the functions below, which may look at a head more than once, but never at
-more than one head.
+They take every head that is valid, may look at one more than once, and do without regular expressions: most heads are
+plain, and recognised by ``_http1_patterns``, but a program that makes one request is over before that has been loaded.
 """
 
 from __future__ import annotations
-
-import re
 
 from .errors import HttpProtocolError
 from .head import Http1ResponseHead
@@ -18,27 +13,10 @@ from .head import Http1ResponseHead
 UNTIL_CLOSE = -1
 CHUNKED = -2
 
-# RFC 9110 section 5.6.2 (token), and section 5.5 (VCHAR, obs-text, SP, HTAB). Ranges are cheaper to match than a
-# negated set, and the runs are possessive, so there is nothing to backtrack into. The repeated group itself isn't:
-# Python 3.11 before 3.11.5 has a bug there, and it would save nothing.
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-TEXT = rb"[\t -~\x80-\xff]"
-_FIELD_LINE = TOKEN + rb"++:" + TEXT + rb"*+\r\n"
-
-# A field line that says nothing about the body or the connection. The first letter sends most of them on their way.
-_PLAIN_LINE = rb"(?![CcTt](?i:on(?:tent-len|nection:(?! keep-alive\r))|ransfer-))" + _FIELD_LINE
-
-#: A plain head: group 1 is the status, and group 2 the Content-Length or group 3 "chunked", if there is one: which is
-#: what ``lastindex`` tells. The reason phrase and the space before it may be missing: RFC 9112 section 4 wants the
-#: space, and many servers don't send it.
-match_plain_head = re.compile(
-    rb"HTTP/1\.[1-9] ([2-9][0-9][0-9])(?: " + TEXT + rb"*+)?\r\n(?:" + _PLAIN_LINE + rb")*"
-    rb"(?:(?:(?i:content-length):[ \t]*+([0-9]{1,18}+)\r\n|(?i:transfer-encoding:[ \t]*+(chunked))\r\n)"
-    rb"(?:" + _PLAIN_LINE + rb")*)?\r\n"
-).match
-
-# Compiled when first needed; the re module keeps it.
-_HEAD = rb"HTTP/1\.[0-9] [1-9][0-9][0-9](?: " + TEXT + rb"*+)?\r\n(?:" + _FIELD_LINE + rb")*\r\n"
+# RFC 9110 section 5.6.2 (token), and section 5.5 (VCHAR, obs-text, SP, HTAB). What a text has besides is what
+# ``text.translate(None, TOKEN)`` leaves.
+TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+TEXT = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
 
 def _shown(line: bytes) -> str:
@@ -83,8 +61,10 @@ def canonical_head(block: bytes) -> bytes:
     if block[first : first + 1] in {b" ", b"\t"}:
         raise HttpProtocolError("white space between status line and first header field (RFC 9112 2.2)")
     block = _unfolded(block)
-    if not re.fullmatch(_HEAD, block):
-        raise _head_error(block)
+    status, *lines = block[:-4].split(b"\r\n")
+    if not _is_status_line(status):
+        raise _status_error(status)
+    _check_fields(lines, "head")
     return block
 
 
@@ -96,8 +76,8 @@ def canonical_trailers(block: bytes) -> bytes:
     """
     _check_line_feeds(block, "trailer section")
     block = _unfolded(block)
-    if not re.fullmatch(rb"(?:" + _FIELD_LINE + rb")*\r\n", block):
-        raise _field_error(block.removesuffix(b"\r\n").removesuffix(b"\r\n").split(b"\r\n"), "trailer section")
+    if block != b"\r\n":
+        _check_fields(block[:-4].split(b"\r\n"), "trailer section")
     return block
 
 
@@ -111,29 +91,44 @@ def _check_line_feeds(block: bytes, where: str) -> None:
 def _unfolded(block: bytes) -> bytes:
     """Make one line of each value that was folded over several (RFC 9112 section 5.2)."""
     if b"\r\n " in block or b"\r\n\t" in block:
+        import re
+
         return re.sub(rb"\r\n[ \t]++", b" ", block)
     return block
 
 
-def _head_error(block: bytes) -> HttpProtocolError:
-    """Say what is wrong with a head."""
-    lines = block[:-4].split(b"\r\n")
-    status = lines[0]
-    if re.match(rb"HTTP/(?!1\.)[0-9](?:\.[0-9])?(?: |$)", status):
-        return HttpProtocolError(f"the server answers in a version of HTTP that wasn't asked for: {_shown(status)}")
-    if not re.fullmatch(rb"HTTP/1\.[0-9] [1-9][0-9][0-9](?: " + TEXT + rb"*)?", status):
-        return HttpProtocolError(f"invalid status line (RFC 9112 4): {_shown(status)}")
-    return _field_error(lines[1:], "head")
+def _is_status_line(line: bytes) -> bool:
+    """``HTTP/1.1 200`` and a reason phrase: that, and the space before it, may be missing. RFC 9112 section 4 wants the
+    space, and many servers don't send it.
+    """
+    return (
+        line.startswith(b"HTTP/1.")
+        and line[7:8].isdigit()
+        and line[8:9] == b" "
+        and line[9:10] != b"0"
+        and len(line) >= 12
+        and line[9:12].isdigit()
+        and line[12:13] in {b"", b" "}
+        and not line[13:].translate(None, TEXT)
+    )
 
 
-def _field_error(lines: list[bytes], where: str) -> HttpProtocolError:
-    """Say what is wrong with one of these field lines.
+def _status_error(line: bytes) -> HttpProtocolError:
+    """Say what is wrong with a status line."""
+    version = line.partition(b" ")[0].removeprefix(b"HTTP/").split(b".")
+    if len(version) <= 2 and all(len(number) == 1 and number.isdigit() for number in version) and version[0] != b"1":
+        return HttpProtocolError(f"the server answers in a version of HTTP that wasn't asked for: {_shown(line)}")
+    return HttpProtocolError(f"invalid status line (RFC 9112 4): {_shown(line)}")
+
+
+def _check_fields(lines: list[bytes], where: str) -> None:
+    """Refuse field lines that aren't valid, and say what is wrong with the first of them.
 
     :param where: the part of the message that they are from.
     """
     for line in lines:
         name, colon, value = line.partition(b":")
-        if re.fullmatch(TOKEN + rb"+", name) and colon and re.fullmatch(TEXT + rb"*", value):
+        if name and colon and not name.translate(None, TOKEN) and not value.translate(None, TEXT):
             continue
         if b"\r" in line:
             why = "a bare carriage return in"
@@ -143,12 +138,11 @@ def _field_error(lines: list[bytes], where: str) -> HttpProtocolError:
             why = "a line without a colon in"
         elif name[-1:] in {b" ", b"\t"}:
             why = "white space between name and colon in"
-        elif not re.fullmatch(TOKEN + rb"+", name):
+        elif not name or name.translate(None, TOKEN):
             why = "an invalid field name in"
         else:
             why = "a control character in"
-        return HttpProtocolError(f"{why} the {where} (RFC 9112 2.2, 5): {_shown_field(line)}")
-    return HttpProtocolError(f"the {where} is not valid")
+        raise HttpProtocolError(f"{why} the {where} (RFC 9112 2.2, 5): {_shown_field(line)}")
 
 
 def _members(values: list[bytes]) -> list[bytes]:

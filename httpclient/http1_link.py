@@ -5,7 +5,6 @@ Delphi: the part of Grijjy.Http.TgoHttpClient that sends the request and is call
 
 from __future__ import annotations
 
-import re
 import time
 from errno import EPIPE
 
@@ -36,9 +35,6 @@ CONTINUE_WAIT = 1.0
 _KEEP_ALIVE_MARGIN = 1.0
 
 _UNLIMITED = float("inf")
-
-#: What is in a Keep-Alive field. More digits than these are as good as no limit.
-_find_parameters = re.compile(rb"\b(timeout|max)[ \t]*=[ \t]*\"?([0-9]{1,9})(?![0-9])").findall
 
 
 class Http1Link:
@@ -133,9 +129,8 @@ class Http1Link:
         if head is not None:
             self._keep_alive = _UNLIMITED
             value = head.get(b"keep-alive")
-            for name, number in () if value is None else _find_parameters(value.lower()):
-                limit = max(0.0, int(number) - _KEEP_ALIVE_MARGIN) if name == b"timeout" else _UNLIMITED
-                self._keep_alive = min(self._keep_alive, limit if int(number) else 0.0)
+            if value is not None:
+                self._keep_alive = _keep_alive(value)
         return self._keep_alive
 
     @property
@@ -179,6 +174,21 @@ class Http1Link:
         if left <= 0:
             raise deadline_passed(phase)
         return min(limit, left)
+
+
+def _keep_alive(value: bytes) -> float:
+    """Return for how many seconds a Keep-Alive field lets a connection be idle."""
+    seconds = _UNLIMITED
+    for parameter in value.lower().replace(b";", b",").split(b","):
+        name, _, text = parameter.replace(b'"', b" ").partition(b"=")
+        name, text = name.strip(), text.strip()
+        digits = text[: len(text) - len(text.lstrip(b"0123456789"))]
+        # More digits than these are as good as no limit.
+        if name in {b"timeout", b"max"} and 0 < len(digits) < 10:
+            number = int(digits)
+            limit = max(0.0, number - _KEEP_ALIVE_MARGIN) if name == b"timeout" else _UNLIMITED
+            seconds = min(seconds, limit if number else 0.0)
+    return seconds
 
 
 def spoilt() -> RemoteClosedError:

@@ -12,16 +12,11 @@ Delphi: the part of Grijjy.Http.TgoHttpClient.CreateRequest and SendRequest (pri
 
 from __future__ import annotations
 
-import re
-
 from ._http1_head import TOKEN
 from .errors import InvalidRequestError
 
-_match_token = re.compile(TOKEN.decode("ascii") + r"++").fullmatch
-# RFC 9110 section 5.5: CR, LF and NUL are dangerous, the other controls invalid; a tab may stand inside a value.
-_find_control = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
-# RFC 9112 section 3.2: a target has no white space and, being part of a URI, only visible ASCII.
-_match_target = re.compile(r"[!-~]++").fullmatch
+#: ``text.strip(_TOKEN)`` is empty where there is nothing else.
+_TOKEN = TOKEN.decode("ascii")
 
 # Names that have passed the check. They are few, in practice, and bounded in any case.
 _known_names: set[str] = set()
@@ -44,7 +39,7 @@ def check_method(method: str) -> str:
 
     :raises InvalidRequestError: it isn't.
     """
-    if not isinstance(method, str) or not _match_token(method):
+    if not isinstance(method, str) or not method or method.strip(_TOKEN):
         raise InvalidRequestError(f"invalid method (RFC 9110 9.1): {_shown(method)}")
     return _plain(method)
 
@@ -54,7 +49,8 @@ def check_target(target: str) -> str:
 
     :raises InvalidRequestError: it may not.
     """
-    if not isinstance(target, str) or not _match_target(target):
+    valid = isinstance(target, str) and target and target.isascii() and target.isprintable() and " " not in target
+    if not valid:
         raise InvalidRequestError(
             f"invalid request target (RFC 9112 3.2): {_shown(target)}", advice="Percent-encode it first"
         )
@@ -66,7 +62,7 @@ def check_field_name(name: str) -> str:
 
     :raises InvalidRequestError: it isn't.
     """
-    if not isinstance(name, str) or not _match_token(name):
+    if not isinstance(name, str) or not name or name.strip(_TOKEN):
         # A whole field in the place of its name may have a secret in it.
         shown = name.partition(":")[0] + ":..." if isinstance(name, str) and ":" in name[1:] else name
         raise InvalidRequestError(f"invalid header field name (RFC 9110 5.1): {_shown(shown)}")
@@ -87,10 +83,11 @@ def check_field_value(value: str, name: str = "") -> str:
     value = _plain(value)
     # Nearly every value is printable ASCII, which C can tell at once.
     if not (value.isascii() and value.isprintable()):
-        control = _find_control(value)
-        if control is not None:
+        # CR, LF and NUL are dangerous, the other controls invalid; a tab may stand inside a value.
+        control = next((letter for letter in value if (letter < " " and letter != "\t") or letter == "\x7f"), "")
+        if control:
             raise InvalidRequestError(
-                f"a control character, {control.group()!a}, in the value of the header field {_shown(name)} "
+                f"a control character, {control!a}, in the value of the header field {_shown(name)} "
                 "(RFC 9110 5.5)"
             )
     return value.strip(" \t")

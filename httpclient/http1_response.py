@@ -19,8 +19,6 @@ Delphi: Grijjy.Http.TgoHttpClient.ResponseHeader and ResponseContent (private th
 
 from __future__ import annotations
 
-import re
-
 from ._http1_head import (
     CHUNKED,
     TEXT,
@@ -29,7 +27,6 @@ from ._http1_head import (
     canonical_head,
     canonical_trailers,
     check_start,
-    match_plain_head,
 )
 from .errors import HttpProtocolError, RemoteClosedError
 from .head import Http1ResponseHead, parse_fields
@@ -37,6 +34,7 @@ from .http1_limits import DEFAULT_LIMITS, RAISE_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from typing import Any
 
     from .http1_limits import Http1Limits
@@ -60,11 +58,9 @@ _SPECIAL_METHODS = frozenset({"HEAD", "CONNECT"})
 #: Empty lines in front of a status line, left over from a sloppy previous response: so many bytes are forgiven.
 _LEADING_BYTES = 8
 
-# RFC 9112 section 7.1. White space may stand in front of an extension, and some servers pad the size with it.
-_SIZE_LINE = rb"([0-9A-Fa-f]{1,16}+)[ \t]*+(;" + TEXT + rb"*+)?\r\n"
-_match_size = re.compile(_SIZE_LINE).match
-#: The end of a chunk's data together with the next size: the usual case.
-_match_next_size = re.compile(rb"\r\n" + _SIZE_LINE).match
+#: RFC 9112 section 7.1.
+_HEXADECIMAL = b"0123456789ABCDEFabcdef"
+_SIZE_DIGITS = 16
 _SIZE_LIMIT = 1 << 60
 #: The longest size line, extensions apart.
 _SIZE_BYTES = 20
@@ -72,6 +68,33 @@ _SIZE_BYTES = 20
 #: What a parser knows before its first response: any head will do.
 _FIRST_KNOWN = b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"
 _FIRST_KNOWN_HEAD = Http1ResponseHead(200, _FIRST_KNOWN)
+
+
+#: How many heads and chunks this process takes the long way, before it loads what the short ways need.
+_PATIENCE = 8
+_long_ways = 0
+
+
+def _match_nothing(buffer: bytearray, start: int, end: int) -> re.Match[bytes] | None:
+    """Stand in for the regular expressions at first; see ``_http1_patterns``."""
+    global _long_ways
+    _long_ways += 1
+    if _long_ways == _PATIENCE:
+        load_patterns()
+    return None
+
+
+def load_patterns() -> None:
+    """From now on, take the short way where there is one."""
+    global _match_plain_head, _match_next_size
+    from ._http1_patterns import match_next_size, match_plain_head
+
+    _match_plain_head = match_plain_head
+    _match_next_size = match_next_size
+
+
+_match_plain_head = _match_nothing
+_match_next_size = _match_nothing
 
 
 class KnownHead:
@@ -182,7 +205,7 @@ class ResponseParser:
             length = self._known_length
             body = start + len(self._known)
         else:
-            match = match_plain_head(buffer, start, end)
+            match = _match_plain_head(buffer, start, end)
             if match is None:
                 return self._receive(buffer, start, end)
             if match.lastindex != 2 or not self._ordinary:
@@ -272,7 +295,7 @@ class ResponseParser:
                     at = end
                 elif state == _HEAD:
                     # At the start of the buffer, receive() has tried.
-                    plain = None if self._held or at == start else match_plain_head(buffer, at, end)
+                    plain = None if self._held or at == start else _match_plain_head(buffer, at, end)
                     at = self._take_head(buffer, at, end) if plain is None else self._begin_plain(plain)
                 elif state == _FAILED:
                     raise HttpProtocolError("an earlier part of this response was invalid")
@@ -442,7 +465,7 @@ class ResponseParser:
                     self._state = _TRAILERS
                     return at
             else:
-                self._begin_chunk(match)
+                self._begin_chunk(digits, at - match.end(1) - 2)
                 if self._state == _TRAILERS:
                     return at
                 remaining = self._remaining
@@ -461,29 +484,31 @@ class ResponseParser:
     def _take_size_line(self, buffer: bytearray, at: int, end: int) -> int:
         """Take the line in front of a chunk."""
         held = self._held
-        match = None if held else _match_size(buffer, at, end)
-        if match is not None:
-            self._begin_chunk(match)
-            return match.end()
         found = buffer.find(b"\n", at, end)
         stop = end if found < 0 else found + 1
         if len(held) + stop - at > self._limits.chunk_extension_bytes + _SIZE_BYTES:
             raise HttpProtocolError("the line in front of a chunk is too long", advice=RAISE_LIMIT)
         held += memoryview(buffer)[at:stop]
         if found >= 0:
-            match = _match_size(held)
-            if match is None:
+            # White space may stand in front of an extension, and some servers pad the size with it.
+            digits, _, extension = bytes(held[:-2]).partition(b";")
+            digits = digits.rstrip(b" \t")
+            valid = held.endswith(b"\r\n") and 0 < len(digits) <= _SIZE_DIGITS
+            if not valid or digits.strip(_HEXADECIMAL) or extension.translate(None, TEXT):
                 raise HttpProtocolError(f"invalid chunk size (RFC 9112 7.1): {bytes(held[:60])!r}")
-            self._begin_chunk(match)
+            self._begin_chunk(digits, len(held) - len(digits) - 2)
             held.clear()
         return stop
 
-    def _begin_chunk(self, match: re.Match[bytes]) -> None:
-        """Go on to the data that a size line announces, or to the trailer section."""
-        size = int(match.group(1), 16)
+    def _begin_chunk(self, digits: bytes, padding: int) -> None:
+        """Go on to the data that a size line announces, or to the trailer section.
+
+        :param digits: the size.
+        :param padding: how many bytes the line has between the size and its end.
+        """
+        size = int(digits, 16)
         if size >= _SIZE_LIMIT:
-            raise HttpProtocolError(f"chunk size too large: {match.group(1)!r}")
-        padding = match.end() - match.end(1) - 2
+            raise HttpProtocolError(f"chunk size too large: {digits!r}")
         if padding:
             # Extensions are ignored (RFC 9112 section 7.1.1), but they may not be the bulk of what is sent.
             limit = self._limits.chunk_extension_bytes

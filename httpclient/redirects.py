@@ -5,8 +5,6 @@ Delphi: Grijjy.Http.TgoHttpClient.DoResponse (private there), as far as it follo
 
 from __future__ import annotations
 
-import re
-
 from .credentials import asking, authentication_for
 from .errors import InvalidUrlError, RedirectError, TooManyRedirectsError
 from .prepare import cookie_value, http_uri
@@ -121,4 +119,4 @@ def _request_to(client: TgoHttpClient, request: Request, uri: TgoURI, method: st
 
 def _text(location: bytes) -> str:
     """Return a Location as text: what isn't ASCII, and shouldn't be there, is percent-encoded as it is."""
-    return re.sub(rb"[^\x00-\x7f]", lambda match: b"%%%02X" % match.group()[0], location).decode("ascii")
+    return "".join([chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in location])

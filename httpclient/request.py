@@ -5,8 +5,6 @@ No Delphi origin; stands for the original's ``TgoHttpClient.CreateRequest``, whi
 
 from __future__ import annotations
 
-import re
-
 from .decoding import MAX_DECODED_SIZE
 from .http1_request import build_head
 
@@ -21,11 +19,12 @@ if TYPE_CHECKING:
 IDEMPOTENT_METHODS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 
 
-_match_close = re.compile(rb"\r\nConnection:[^\r]*\bclose\b", re.IGNORECASE).search
-
-
 def _says_close(head: bytes) -> bool:
-    return b"onnection:" in head.lower() and _match_close(head) is not None
+    lower = head.lower()
+    return b"\r\nconnection:" in lower and any(
+        line.startswith(b"connection:") and b"close" in map(bytes.strip, line[11:].split(b","))
+        for line in lower.split(b"\r\n")
+    )
 
 
 class Request:

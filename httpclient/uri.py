@@ -11,30 +11,26 @@ Delphi: Grijjy.Uri
 
 from __future__ import annotations
 
-import re
-
-from ._host import canonical_host, decoded, find_control, utf8
+from ._host import UNENCODED, canonical_host, decoded, find_control, utf8
 from .errors import InvalidUrlError, without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 
-# RFC 3986 section 3.1, and Appendix B for the rest. A prefix that can't be a scheme belongs to the path.
-_split = re.compile(
-    r"(?:([A-Za-z][A-Za-z0-9+.-]*+):)?(?://([^/?#]*+))?([^?#]*+)(?:\?([^#]*+))?(?:#(.*+))?", re.S
-).fullmatch
+# RFC 3986 section 3.1.
+_SCHEME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-."
 
-# What may stand unencoded in each part (RFC 3986 sections 3.2.1 to 3.5), and a percent sign that encodes something.
-_UNRESERVED = r"A-Za-z0-9\-._~!$&'()*+,;="
-_PERCENT = r"|%(?![0-9A-Fa-f]{2})"
-_odd_in_user_info = re.compile(rf"[^{_UNRESERVED}:%]{_PERCENT}")
-_odd_in_path = re.compile(rf"[^{_UNRESERVED}:@/%]{_PERCENT}")
-_odd_in_query = re.compile(rf"[^{_UNRESERVED}:@/?%]{_PERCENT}")
-# For user name and password by themselves, where a colon or a percent sign is data.
-_odd_in_name = re.compile(rf"[^{_UNRESERVED}]")
+# What may stand unencoded in each part (RFC 3986 sections 3.2.1 to 3.5), besides a percent sign that encodes something.
+_IN_USER_INFO = UNENCODED + ":"
+_IN_PATH = UNENCODED + ":@/"
+_IN_QUERY = UNENCODED + ":@/?"
+
+#: Patterns for what has to be encoded, each compiled when a URL first has such a thing in it.
+_odd: dict[str, re.Pattern[str]] = {}
 
 _CACHE_LIMIT = 1024
 _CACHED_LENGTH = 2048
@@ -118,22 +114,30 @@ class TgoURI:
             raise InvalidUrlError(f"the URL is not text but {type(uri).__name__}")
         text = uri.strip(" ")
         control = find_control(text)
-        if control is not None:
-            raise InvalidUrlError(f"the URL has a control character in it, {control.group()!a}", url=text)
-        match = _split(text)
-        assert match is not None  # every text matches
-        scheme, authority, path, query, fragment = match.groups()
+        if control:
+            raise InvalidUrlError(f"the URL has a control character in it, {control!a}", url=text)
+        # RFC 3986 Appendix B. A prefix that can't be a scheme belongs to the path.
+        rest, _, fragment = text.partition("#")
+        rest, question_mark, query = rest.partition("?")
+        scheme, colon, hierarchy = rest.partition(":")
+        if colon and _is_scheme(scheme):
+            rest = hierarchy
+        else:
+            scheme = ""
+        authority = ""
+        has_authority = rest.startswith("//")
+        if has_authority:
+            authority, slash, rest = rest[2:].partition("/")
+            rest = slash + rest
         try:
-            scheme = (scheme or "").lower()
-            username, password, host, port = _split_authority(authority or "")
-            path = _encoded(path, _odd_in_path)
-            query_text = _encoded(query or "", _odd_in_query)
-            fragment = _encoded(fragment or "", _odd_in_query)
+            username, password, host, port = _split_authority(authority)
+            path = _encoded(rest, _IN_PATH)
+            query = _encoded(query, _IN_QUERY)
+            fragment = _encoded(fragment, _IN_QUERY)
         except InvalidUrlError as error:
             raise InvalidUrlError(error.what, url=text, advice=error.advice) from None
-        self._fill(
-            scheme, username, password, host, port, path, query_text, fragment, authority is not None, query == ""
-        )
+        bare_query = bool(question_mark) and not query
+        self._fill(scheme.lower(), username, password, host, port, path, query, fragment, has_authority, bare_query)
 
     def _fill(  # noqa: PLR0917
         self,
@@ -178,8 +182,8 @@ class TgoURI:
             if not isinstance(value, str):
                 raise InvalidUrlError(f"the {name} of a URL must be text, not {type(value).__name__}")
             control = find_control(value)
-            if control is not None and name not in {"username", "password"}:
-                raise InvalidUrlError(f"a control character, {control.group()!a}, in the {name} of a URL")
+            if control and name not in {"username", "password"}:
+                raise InvalidUrlError(f"a control character, {control!a}, in the {name} of a URL")
             if name == "params":
                 name = "query"
             value = _SETTERS[name](value)
@@ -268,9 +272,9 @@ class TgoURI:
         if self.host or self._has_authority:
             text += "//"
             if self.username or self.password:
-                text += _encoded(self.username, _odd_in_name)
+                text += _encoded_name(self.username)
                 if self.password:
-                    text += ":" + _encoded(self.password, _odd_in_name)
+                    text += ":" + _encoded_name(self.password)
                 text += "@"
             text += self.host + self._port_suffix()
             if self.path and not self.path.startswith("/"):
@@ -292,8 +296,8 @@ class TgoURI:
         :raises InvalidUrlError: it has a control character in it.
         """
         control = find_control(query)
-        if control is not None:
-            raise InvalidUrlError(f"a control character, {control.group()!a}, in the query of a URL")
+        if control:
+            raise InvalidUrlError(f"a control character, {control!a}, in the query of a URL")
         result = TgoURI.__new__(TgoURI)
         result._fill(
             self.scheme,
@@ -302,7 +306,7 @@ class TgoURI:
             self.host,
             self.port,
             self.path,
-            _encoded(query, _odd_in_query),
+            _encoded(query, _IN_QUERY),
             self.fragment,
             self._has_authority,
             False,
@@ -372,7 +376,7 @@ def _split_authority(authority: str) -> tuple[str, str, str, int]:
         raise InvalidUrlError("the URL has a backslash in front of its path, which programs read differently")
     username = password = ""
     if at:
-        user_info = _encoded(user_info, _odd_in_user_info)
+        user_info = _encoded(user_info, _IN_USER_INFO)
         username, _, password = user_info.partition(":")
         username, password = decoded(username), decoded(password)
     if place.startswith("["):
@@ -402,9 +406,24 @@ def _encode_match(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in utf8(match.group()))
 
 
-def _encoded(text: str, odd: re.Pattern[str]) -> str:
-    """Percent-encode what may not stand in a part of a URL as it is (RFC 3986 section 2.1)."""
+def _encoded(text: str, plain: str) -> str:
+    """Percent-encode what may not stand in a part of a URL as it is (RFC 3986 section 2.1).
+
+    :param plain: the characters that may, besides a percent sign that encodes something.
+    """
+    if not text.strip(plain):
+        return text
+    odd = _odd.get(plain)
+    if odd is None:
+        import re
+
+        odd = _odd[plain] = re.compile(f"[^{re.escape(plain)}%]|%(?![0-9A-Fa-f]{{2}})")
     return odd.sub(_encode_match, text)
+
+
+def _encoded_name(text: str) -> str:
+    """Percent-encode a user name or password by itself, where a colon or a percent sign is data."""
+    return _encoded(text.replace("%", "%25"), UNENCODED)
 
 
 def _without_dot_segments(path: str) -> str:
@@ -432,8 +451,12 @@ def _without_dot_segments(path: str) -> str:
     return "/" + result if path.startswith("/") and not result.startswith("/") else result
 
 
+def _is_scheme(text: str) -> bool:
+    return text.isascii() and text[:1].isalpha() and not text.strip(_SCHEME)
+
+
 def _scheme(scheme: str) -> str:
-    if scheme and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+    if scheme and not _is_scheme(scheme):
         raise InvalidUrlError(f"{scheme[:20]!a} is not a scheme")
     return scheme.lower()
 
@@ -445,7 +468,7 @@ _SETTERS: dict[str, Callable[[str], str]] = {
     "password": str,
     "host": canonical_host,
     "port": str,
-    "path": lambda path: _encoded(path, _odd_in_path),
-    "query": lambda query: _encoded(query, _odd_in_query),
-    "fragment": lambda fragment: _encoded(fragment, _odd_in_query),
+    "path": lambda path: _encoded(path, _IN_PATH),
+    "query": lambda query: _encoded(query, _IN_QUERY),
+    "fragment": lambda fragment: _encoded(fragment, _IN_QUERY),
 }

@@ -42,7 +42,7 @@ FOR_TOOLS = {"_delphi", "_mapping"}
 SANS_IO = {
     *("decoders", "decoding", "errors", "forms", "head", "headers", "http1_request", "http1_response", "http2", "uri"),
     "set_cookie",
-    *("http1_limits", "large_body"),
+    *("http1_head", "http1_limits", "http1_patterns", "large_body"),
     *("http2_errors", "http2_health", "http2_output", "http2_trace"),
     *("challenges", "digest", "http_date"),
     *("connect_tunnel", "proxies", "socks5"),

@@ -7,6 +7,7 @@ by ``scripts/fuzz``.
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from httpclient import _http1_patterns, http1_response
 from httpclient.charset import content_charset
 from httpclient.decoding import ContentDecoder
 from httpclient.http1_response import ResponseParser
@@ -38,6 +40,39 @@ def test_every_case_reads_as_the_oracle_says(case: Any) -> None:
     }:
         return  # limits that the oracle doesn't know
     fuzz.check_response(case.data, case.method, list(range(7, len(case.data), 101)))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_long_way_alone_reads_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the first responses of a process are read, before the regular expressions are there."""
+    for name in ("_match_plain_head", "_match_next_size"):
+        monkeypatch.setattr(http1_response, name, lambda buffer, start, end: None)
+    assert fuzz.run(seed, 200).keys() == {"invalid", "incomplete", "complete", "until close"}
+    for case in CASES[seed::8]:
+        long = fuzz.parse([case.data] if case.data else [], case.method)
+        with monkeypatch.context() as patch:
+            patch.setattr(http1_response, "_match_plain_head", _http1_patterns.match_plain_head)
+            patch.setattr(http1_response, "_match_next_size", _http1_patterns.match_next_size)
+            assert fuzz.parse([case.data] if case.data else [], case.method) == long
+
+
+def test_the_regular_expressions_are_there_after_some_responses() -> None:
+    program = """if True:
+        import sys
+        from httpclient.http1_response import ResponseParser
+        class Sink:
+            on_head = on_data = on_end = lambda *_: None
+        parser = ResponseParser()
+        for number in range(20):
+            head = b"HTTP/1.1 200 OK\\r\\nDate: %d\\r\\nContent-Length: 0\\r\\n\\r\\n" % number
+            parser.start("GET", Sink())
+            parser.receive(bytearray(head), 0, len(head))
+            print("re" in sys.modules)
+        """
+    done = subprocess.run([sys.executable, "-S", "-E", "-c", program], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert loaded[0] == "False"
+    assert loaded[-1] == "True"
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if len(case.data) < 160], ids=lambda case: case.name)
