@@ -22,7 +22,6 @@ from .constants import (
     S_TRANSFER_ENCODING,
     TIMEOUT_CONNECT,
     TIMEOUT_RECV,
-    TgoHttpClientState,
 )
 from .errors import (
     BodyError,
@@ -74,6 +73,7 @@ if TYPE_CHECKING:
     from .duplex import DuplexStream
     from .http1_limits import Http1Limits
     from .retrying import RetryPolicy
+    from .states import TgoHttpClientState
     from .timings import Timings
     from .tls import TlsInfo
 

@@ -14,6 +14,7 @@ LATER = {
     "HttpCookieJar": "cookies",
     "Http1Limits": "http1_limits",
     "RetryPolicy": "retrying",
+    "TgoHttpClientState": "states",
     "Timings": "timings",
     "TlsInfo": "tls",
 }

@@ -1,11 +1,9 @@
-"""The constants of the unit, and the state of a client.
+"""The constants of the unit.
 
 Delphi: Grijjy.Http. Differs from Delphi: durations are in seconds.
 """
 
 from __future__ import annotations
-
-from enum import Enum
 
 #: Initial capacity of a :class:`~httpclient.buffer.TThreadSafeBuffer`, in bytes.
 BUFFER_SIZE = 32768
@@ -29,13 +27,3 @@ DEFAULT_HTTPS_PORT = 443
 
 #: Seconds between two clean-ups in the original. Nothing here polls: what is idle is cleaned up by a timer.
 INTERVAL_CLEANUP = 5.0
-
-
-class TgoHttpClientState(Enum):
-    """What a client is doing. Delphi: Grijjy.Http.TgoHttpClientState"""
-
-    NONE = 0
-    ERROR = 1
-    SENDING = 2
-    RECEIVING = 3
-    FINISHED = 4

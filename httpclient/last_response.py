@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 
-from .constants import TgoHttpClientState
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .headers import TgoHttpHeaders
     from .response import HttpResponse
+    from .states import TgoHttpClientState
 
 
 class LastResponse:
@@ -27,6 +26,8 @@ class LastResponse:
     @property
     def state(self) -> TgoHttpClientState:
         """How far the last request is. Delphi: Grijjy.Http.TgoHttpClient.State"""
+        from .states import TgoHttpClientState
+
         exchange = self._current
         if exchange is None:
             return TgoHttpClientState.NONE

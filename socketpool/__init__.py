@@ -5,7 +5,18 @@ Delphi: units Grijjy.SocketPool.Linux and Grijjy.MemoryPool.
 
 from __future__ import annotations
 
+from ._later import LATER, load
 from .connection import TgoSocketConnection
+from .constants import (
+    CONNECT_TIMEOUT,
+    DEFAULT_BLOCK_SIZE,
+    IGNORED,
+    INTERVAL_CLEANUP,
+    INTERVAL_FREE,
+    MAX_EVENTS,
+    READ_BLOCK_SIZE,
+    SEND_QUEUE_LIMIT,
+)
 from .errors import (
     ConnectionFailedError,
     ConnectionLostError,
@@ -18,26 +29,21 @@ from .errors import (
 from .manager import TgoClientSocketManager
 from .memorypool import MAX_BLOCKS_QUEUED, MemoryBlock, TgoMemoryPool
 from .resolver import Address
-from .states import (
-    CONNECT_TIMEOUT,
-    DEFAULT_BLOCK_SIZE,
-    IGNORED,
-    INTERVAL_CLEANUP,
-    INTERVAL_FREE,
-    MAX_EVENTS,
-    READ_BLOCK_SIZE,
-    SEND_QUEUE_LIMIT,
-    TgoConnectionState,
-    TgoSocketDataEvent,
-    TgoSocketNotifyEvent,
-    TgoSocketOptimization,
-    TgoSocketPoolBehavior,
-)
 from .stream import Stream
 from .times import ConnectTimes
 from .tunnel import Detour
 from .unix import unix_address
 from .worker import Timer, TSocketPoolWorker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .states import (
+        TgoConnectionState,
+        TgoSocketDataEvent,
+        TgoSocketNotifyEvent,
+        TgoSocketOptimization,
+        TgoSocketPoolBehavior,
+    )
 
 __all__ = [
     "CONNECT_TIMEOUT",
@@ -73,3 +79,15 @@ __all__ = [
     "TransferTimeoutError",
     "unix_address",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = load(name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 
 from .options import ConnectionOptions
-from .states import TgoConnectionState
 from .worker import report
 
 TYPE_CHECKING = False
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from .manager import TgoClientSocketManager
     from .memorypool import MemoryBlock
     from .opening import Opening
-    from .states import TgoSocketDataEvent, TgoSocketNotifyEvent
+    from .states import TgoConnectionState, TgoSocketDataEvent, TgoSocketNotifyEvent
     from .stream import Stream
     from .times import ConnectTimes
     from .worker import TSocketPoolWorker
@@ -47,9 +46,10 @@ if TYPE_CHECKING:
         def on_disconnected(self) -> object: ...
 
 
-DISCONNECTED = TgoConnectionState.DISCONNECTED
-DISCONNECTING = TgoConnectionState.DISCONNECTING
-CONNECTED = TgoConnectionState.CONNECTED
+# The values of TgoConnectionState.
+DISCONNECTED = 0
+DISCONNECTING = 1
+CONNECTED = 2
 
 
 class BaseConnection(ConnectionOptions):
@@ -117,7 +117,9 @@ class BaseConnection(ConnectionOptions):
     @property
     def state(self) -> TgoConnectionState:
         """How far the connection is. Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.State"""
-        return self._state
+        from .states import TgoConnectionState
+
+        return TgoConnectionState(self._state)
 
     @property
     def shutdown(self) -> bool:

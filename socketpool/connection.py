@@ -19,9 +19,9 @@ from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
 from .base import CONNECTED, DISCONNECTED, DISCONNECTING, BaseConnection
 from .connecting import Connecting
+from .constants import CONNECT_TIMEOUT, INTERVAL_CLEANUP
 from .errors import ConnectionLostError, ManagerClosedError, SocketPoolError
 from .opening import Opening
-from .states import CONNECT_TIMEOUT, INTERVAL_CLEANUP
 from .stream import Stream
 from .worker import report
 
@@ -94,7 +94,7 @@ class TgoSocketConnection(BaseConnection):
         stream = self.stream
         if stream is not None and stream.backlog_size:
             parts.append(f"sending {stream.backlog_size} bytes")
-        if self._state is DISCONNECTING:
+        if self._state == DISCONNECTING:
             parts.append("disconnecting")
         return ", ".join(parts) or "none"
 
@@ -371,7 +371,7 @@ class TgoSocketConnection(BaseConnection):
 
     def _cut_short(self, stream: Stream) -> ConnectionLostError | None:
         """Return what is wrong with the end that the peer has made; ``None`` if nothing is."""
-        if stream.truncated and self._state is not DISCONNECTING:
+        if stream.truncated and self._state != DISCONNECTING:
             return ConnectionLostError("the peer closed the connection without the TLS close_notify")
         if stream.backlog_size:
             return ConnectionLostError("the peer closed the connection before it had taken all that was sent to it")
@@ -399,7 +399,7 @@ class TgoSocketConnection(BaseConnection):
             self._tell_sent()
         if not done or token != self._token:
             return
-        if self._state is DISCONNECTING:
+        if self._state == DISCONNECTING:
             self._finish()
         elif self.on_writable is not None:
             self.on_writable()
@@ -466,7 +466,7 @@ class TgoSocketConnection(BaseConnection):
         failure: OSError | None = None
         with self._io_lock:
             stream, token = self.stream, self._token
-            if stream is None or self._state is not CONNECTED or stream.backlog_size >= self.send_queue_limit:
+            if stream is None or self._state != CONNECTED or stream.backlog_size >= self.send_queue_limit:
                 return False
             try:
                 done = stream.send(data)
@@ -593,7 +593,7 @@ class TgoSocketConnection(BaseConnection):
         with self._event_lock:
             with self._io_lock:
                 stream = self.stream
-                if self._state is not CONNECTED or self._release_at or stream is None or stream.backlog_size:
+                if self._state != CONNECTED or self._release_at or stream is None or stream.backlog_size:
                     return False
                 self._release_at = time.monotonic() + seconds
             self.stop_callbacks()
@@ -651,4 +651,4 @@ class TgoSocketConnection(BaseConnection):
 
     def __repr__(self) -> str:
         kind = " with TLS" if self._ssl else ""
-        return f"<TgoSocketConnection {self._hostname}:{self._port}{kind} {self._state.name.lower()}>"
+        return f"<TgoSocketConnection {self._hostname}:{self._port}{kind} {self.state.name.lower()}>"

@@ -12,14 +12,16 @@ import weakref
 from itertools import count
 
 from .connection import TgoSocketConnection
+from .constants import INTERVAL_FREE
 from .errors import ManagerClosedError
 from .resolver import reset_after_fork as reset_resolver
-from .states import INTERVAL_FREE, TgoSocketOptimization, TgoSocketPoolBehavior
 from .worker import TSocketPoolWorker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openssl_api import TlsContext, TlsEngine
+
+    from .states import TgoSocketOptimization, TgoSocketPoolBehavior
 
     #: What connections must have in common to stand in for each other.
     _Peer = tuple[str, int, bool, bool, TlsContext | None]
@@ -33,8 +35,8 @@ class TgoClientSocketManager:
     Threads and descriptors of the workers are made when they are first needed. All methods may be called from any
     thread. A manager is a context manager; leaving it closes it.
 
-    :param optimization: SPEED or SCALE, see :class:`TgoSocketOptimization`.
-    :param behavior: what :meth:`release` does, see :class:`TgoSocketPoolBehavior`.
+    :param optimization: SPEED or SCALE, see :class:`TgoSocketOptimization`; ``None`` for SCALE.
+    :param behavior: what :meth:`release` does, see :class:`TgoSocketPoolBehavior`; ``None`` for CREATE_AND_DESTROY.
     :param workers: how many worker threads; 0 for the default of one, which is fastest while Python runs one
         thread at a time.
 
@@ -44,14 +46,15 @@ class TgoClientSocketManager:
 
     def __init__(
         self,
-        optimization: TgoSocketOptimization = TgoSocketOptimization.SCALE,
-        behavior: TgoSocketPoolBehavior = TgoSocketPoolBehavior.CREATE_AND_DESTROY,
+        optimization: TgoSocketOptimization | None = None,
+        behavior: TgoSocketPoolBehavior | None = None,
         workers: int = 0,
     ) -> None:
         if workers < 0:
             raise ValueError(f"workers must not be negative: {workers}")
-        self._optimization = optimization
-        self._behavior = behavior
+        #: Each worker keeps its read block for good.
+        self.keeps_blocks = optimization is not None and optimization.name == "SPEED"
+        self._reuses = behavior is not None and behavior.name == "POOL_AND_REUSE"
         self._number_of_workers = workers or 1
         self._lock = threading.Lock()
         self._closed = False
@@ -67,12 +70,16 @@ class TgoClientSocketManager:
     @property
     def optimization(self) -> TgoSocketOptimization:
         """What the workers save. Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Optimization"""
-        return self._optimization
+        from .states import TgoSocketOptimization
+
+        return TgoSocketOptimization.SPEED if self.keeps_blocks else TgoSocketOptimization.SCALE
 
     @property
     def behavior(self) -> TgoSocketPoolBehavior:
         """What becomes of released connections."""
-        return self._behavior
+        from .states import TgoSocketPoolBehavior
+
+        return TgoSocketPoolBehavior.POOL_AND_REUSE if self._reuses else TgoSocketPoolBehavior.CREATE_AND_DESTROY
 
     @property
     def handle(self) -> int:
@@ -135,9 +142,8 @@ class TgoClientSocketManager:
 
         Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Release
         """
-        keep = self._behavior is TgoSocketPoolBehavior.POOL_AND_REUSE
         special = connection.certificate or connection.addresses or connection.detour
-        if not keep or special or not connection.give_back(INTERVAL_FREE):
+        if not self._reuses or special or not connection.give_back(INTERVAL_FREE):
             connection.close()
             return
         self._list(connection)

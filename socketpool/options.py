@@ -5,7 +5,7 @@ Delphi: the options of Grijjy.SocketPool.Linux.TgoSocketConnection
 
 from __future__ import annotations
 
-from .states import SEND_QUEUE_LIMIT
+from .constants import SEND_QUEUE_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

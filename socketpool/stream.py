@@ -24,9 +24,9 @@ from . import _syscalls
 from ._syscalls import get_errno, recv_blocking, set_receive_timeout
 from ._syscalls import recv as recv_now
 from ._syscalls import send as send_now
+from .constants import READ_BLOCK_SIZE
 from .errors import ConnectionLostError, TransferTimeoutError
 from .memorypool import MemoryBlock, TgoMemoryPool
-from .states import READ_BLOCK_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

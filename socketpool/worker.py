@@ -35,7 +35,7 @@ from linuxapi import (
 
 from . import _syscalls
 from ._syscalls import EPOLL_EVENT
-from .states import INTERVAL_CLEANUP, MAX_CALLS, MAX_EVENTS, READ_BLOCK_SIZE, TgoSocketOptimization
+from .constants import INTERVAL_CLEANUP, MAX_CALLS, MAX_EVENTS, READ_BLOCK_SIZE
 from .stream import milliseconds, read_blocks
 
 TYPE_CHECKING = False
@@ -90,13 +90,13 @@ class TSocketPoolWorker:
     """
 
     __slots__ = (
-        "_calls", "_closing", "_epoll", "_events", "_handlers", "_lock", "_optimization", "_owner", "_read_block",
+        "_calls", "_closing", "_epoll", "_events", "_handlers", "_keeps_block", "_lock", "_owner", "_read_block",
         "_sleeping", "_thread", "_thread_id", "_timers", "_wake",
     )  # fmt: skip
 
     def __init__(self, owner: TgoClientSocketManager) -> None:
         self._owner = owner
-        self._optimization = owner.optimization
+        self._keeps_block = owner.keeps_blocks
         self._lock = threading.Lock()
         self._handlers: dict[int, Callable[[int, int], object]] = {}
         self._calls: deque[_Call] = deque()
@@ -309,7 +309,7 @@ class TSocketPoolWorker:
         Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker.Execute
         """
         self._thread_id = threading.get_ident()
-        keep_block = self._optimization is TgoSocketOptimization.SPEED
+        keep_block = self._keeps_block
         epoll, events, handlers, calls, lock = self._epoll, self._events, self._handlers, self._calls, self._lock
         view = memoryview(events)
         pointer = ctypes.c_void_p(ctypes.addressof(events))

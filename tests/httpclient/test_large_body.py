@@ -11,7 +11,7 @@ import pytest
 
 from httpclient import RemoteClosedError, exchange
 from httpclient._large_body import LARGE, LargeBody
-from socketpool.states import READ_BLOCK_SIZE
+from socketpool.constants import READ_BLOCK_SIZE
 from tests.servers.scripted import Connection, answer, expect, script, send
 
 from .ways import Way, both_ways

@@ -1,0 +1,19 @@
+"""The public names that most programs don't use: their modules are imported when they are first asked for."""
+
+from __future__ import annotations
+
+#: The module of each.
+LATER = {
+    "TgoConnectionState": "states",
+    "TgoSocketDataEvent": "states",
+    "TgoSocketNotifyEvent": "states",
+    "TgoSocketOptimization": "states",
+    "TgoSocketPoolBehavior": "states",
+}
+
+
+def load(name: str) -> object:
+    """Import the module of a name, and return what it stands for."""
+    from importlib import import_module
+
+    return getattr(import_module(f".{LATER[name]}", __package__), name)
