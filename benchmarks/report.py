@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import clients, workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from benchmarks.server import Server
     from benchmarks.workloads import Effort, Workload
@@ -127,10 +128,10 @@ def _number(value: float | None, suffix: str = "") -> str:
 def progress(workload: Workload, client: str, outcome: dict[str, Any]) -> str:
     if "sample" not in outcome:
         kind, why = next(iter(outcome.items()))
-        return f"{workload.id:16} {client:12} {kind}: {why}"
+        return f"{workload.id:16} {client:21} {kind}: {why}"
     sample = outcome["sample"]
     value = sample["cpu"] / sample["units"] * workload.unit.scale
-    return f"{workload.id:16} {client:12} {_number(value):>8} {workload.unit.cpu}"
+    return f"{workload.id:16} {client:21} {_number(value):>8} {workload.unit.cpu}"
 
 
 def text(results: Results) -> str:
@@ -148,7 +149,7 @@ def _workload_text(name: str, result: Result) -> str:
     ours = cpu(result, clients.OURS, scale)
     lines = [
         f"{name}  {result['title']}  ({result['cpu']}, median of {result['rounds']})",
-        f"    {'client':12}{'CPU':>9}{'lowest':>9}{'highest':>9}{'to ours':>9}{result['rate']:>16}{'server CPU':>12}"
+        f"    {'client':21}{'CPU':>9}{'lowest':>9}{'highest':>9}{'to ours':>9}{result['rate']:>16}{'server CPU':>12}"
         f"{'elsewhere':>11}",
     ]
     for client in _measured(result):
@@ -159,7 +160,7 @@ def _workload_text(name: str, result: Result) -> str:
         ratio = median(each) / ours if ours else None
         rate = median(sample["units"] / sample["wall"] for sample in samples)
         server = _median(samples, "server_cpu") * scale
-        line = f"    {clients.label(client):12}"
+        line = f"    {clients.label(client):21}"
         line += "".join(f"{_number(value):>9}" for value in (median(each), each[0], each[-1], ratio))
         line += f"{_number(rate):>16}{_number(server):>12}{max(0.0, elsewhere):>11.0%}"
         for what in samples[0]["more"]:
@@ -183,11 +184,11 @@ def _growth_text(base: str, points: dict[str, Result]) -> str:
     first = next(iter(points.values()))
     lines = [
         f"{base} at several sizes  ({first['cpu']})",
-        f"    {'':>8}" + "".join(f"{clients.label(client):>13}" for client in shown),
+        f"    {'':>8}" + "".join(f"{clients.label(client):>22}" for client in shown),
     ]
     for size, result in points.items():
         values = [cpu(result, client, _scale(base)) for client in shown]
-        lines.append(f"    {size:>8}" + "".join(f"{_number(value):>13}" for value in values))
+        lines.append(f"    {size:>8}" + "".join(f"{_number(value):>22}" for value in values))
     return "\n".join(lines)
 
 
@@ -241,33 +242,41 @@ def write_readme(results: Results, path: Path) -> None:
 
 def markdown(results: Results) -> str:
     results = {name: result for name, result in results.items() if "@" not in name}
-    shown = [name for name in clients.names() if any(name in result["clients"] for result in results.values())]
-    lines = [
-        f"| CPU time | {' | '.join(map(clients.label, shown))} | best other / ours |",
-        f"|---|{'---:|' * len(shown)}---:|",
-    ]
+    known = [name for name in clients.names() if any(_has_numbers(result, name) for result in results.values())]
+    shown = [name for name in known if name not in clients.REFERENCES]
+    beside = [name for name in known if name in clients.REFERENCES]
+    titles = [*map(clients.label, shown), "best other / ours", *(f"*{clients.label(name)}*" for name in beside)]
+    lines = [f"| CPU time | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
+
+    def add(title: str, value: Callable[[str], float | None]) -> None:
+        values = {name: value(name) for name in known}
+        lines.append(_row(title, {name: values[name] for name in shown}, [values[name] for name in beside]))
+
     for name, result in results.items():
-        values = [cpu(result, client, _scale(name)) for client in shown]
         unit = result["cpu"].removeprefix("CPU ").replace(" per ", "/")
-        lines.append(_row(f"{result['title']}, {unit}", shown, values))
+        add(f"{result['title']}, {unit}", partial(cpu, result, scale=_scale(name)))
         if name.startswith("W6"):
-            memory = [_more(result, client, "kib_per_connection") for client in shown]
-            lines.append(_row(f"{result['title']}, KiB/connection", shown, memory))
+            add(f"{result['title']}, KiB/connection", partial(_more, result, name="kib_per_connection"))
     return "\n".join([*lines, "", *_notes(results)])
 
 
-def _row(title: str, shown: list[str], values: list[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    cells = [f"**{_number(value)}**" if known and value == min(known) else _number(value) for value in values]
-    return f"| {title} | {' | '.join(cells)} | {_lead(shown, values)} |"
+def _has_numbers(result: Result, client: str) -> bool:
+    return bool(result["clients"].get(client, {}).get("samples"))
 
 
-def _lead(shown: list[str], values: list[float | None]) -> str:
-    """How many times as much the best of the others needs."""
-    of_client = dict(zip(shown, values, strict=True))
-    ours = of_client.pop(clients.OURS, None)
-    others = [value for value in of_client.values() if value is not None]
-    return _number(min(others) / ours) if ours and others else "-"
+def _row(title: str, values: dict[str, float | None], beside: Iterable[float | None]) -> str:
+    known = [value for value in values.values() if value is not None]
+    cells = [f"**{_number(value)}**" if known and value == min(known) else _number(value) for value in values.values()]
+    cells += [_number(lead(values)), *(f"*{_number(value)}*" for value in beside)]
+    return f"| {title} | {' | '.join(cells)} |"
+
+
+def lead(values: Mapping[str, float | None]) -> float | None:
+    """How many times as much as ours the best of the others needs; the references are none of the others."""
+    ours = values.get(clients.OURS)
+    not_others = {clients.OURS, *clients.REFERENCES}
+    others = [value for name, value in values.items() if value is not None and name not in not_others]
+    return min(others) / ours if ours and others else None
 
 
 def _notes(results: Results) -> list[str]:
@@ -277,5 +286,6 @@ def _notes(results: Results) -> list[str]:
     return [
         f"Lower is better. Medians of interleaved rounds; client and {where['server']} share one core of "
         f"{where['processor']}; {where['kernel']}, Python {where['Python'].partition(' ')[0]}. "
-        f"A dash: the client can't do it, or did not finish. Differences under 25 % are noise."
+        f"A dash: the client can't do it, or did not finish. Differences under 25 % are noise. "
+        f"In italics, what is no other client: *floor* is what the C calls alone cost from Python."
     ]

@@ -62,7 +62,7 @@ class Workload:
 
     def needs(self) -> list[str]:
         """What a client must be able to do, from the general to the special."""
-        features = [name for name in ("tls", "http2", "resume") if getattr(self, name)]
+        features = [name for name in ("tls", "http2", "resume") if getattr(self, name)] or ["plain"]
         return [self.operation, *features, self.id.partition("@")[0]]
 
 

@@ -1,8 +1,11 @@
 """The clients, one module each. A new client is a new file here; nothing else needs to change.
 
+Two modules are none of the others: REFERENCES below, which tell what a number consists of.
+
 A client's module has
 
-    CANNOT              why it can't do what it can't: {operation, feature or workload: reason}
+    CANNOT              why it can't do what it can't: {operation, feature or workload: reason}; the features are
+                        plain, tls, http2 and resume
     versions()          {what: version} of the library and what it stands on
 
 and a function for each operation it can do. Each takes a `Target`, prepares (that isn't measured) and returns a
@@ -39,8 +42,11 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Target
 
 OURS = "ours"
-# The order of the tables' columns; clients that aren't listed follow by name.
-_FIRST = (OURS, "pycurl", "http_client", "aiohttp", "requests", "httpx")
+# What is shown beside the clients, but isn't one of the others that this project's client is compared with.
+REFERENCES = ("ours_pycurl_libraries", "floor")
+# The order of the tables' columns; clients that aren't listed follow by name, the references come last.
+_FIRST = (OURS, "pycurl", "http_client", "urllib3", "requests", "niquests", "aiohttp", "httpx")
+_LABELS = {"http_client": "http.client", "ours_pycurl_libraries": "ours (pycurl's libs)"}
 
 
 class ClientModule(Protocol):
@@ -54,12 +60,13 @@ class ClientModule(Protocol):
 def names() -> list[str]:
     """The names of all client modules, in the order of the tables' columns."""
     found = {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}
-    return [*(name for name in _FIRST if name in found), *sorted(found.difference(_FIRST))]
+    others = sorted(found.difference(_FIRST, REFERENCES))
+    return [*(name for name in _FIRST if name in found), *others, *(name for name in REFERENCES if name in found)]
 
 
 def label(name: str) -> str:
-    """What the tables call a client: http.client for http_client."""
-    return name.replace("_", ".")
+    """What the tables call a client."""
+    return _LABELS.get(name, name)
 
 
 def load(name: str) -> ClientModule:
