@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from .connections import OriginRetiredError
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange, StreamExchange
 from .failures import EventFailedError, aborted
@@ -16,17 +17,27 @@ from .streaming import StreamReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .call_options import RequestOptions
     from .client import TgoHttpClient
     from .pool import ConnectionPool
     from .request import Request
 
 
-def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> HttpResponse:
-    """Make a request and return the response with its body.
+def carry_out(  # noqa: PLR0917
+    client: TgoHttpClient,
+    method: str,
+    url: str,
+    connect_timeout: float | None,
+    recv_timeout: float | None,
+    options: RequestOptions,
+) -> HttpResponse:
+    """Make a request and return the response with its body; see :meth:`TgoHttpClient.request`.
 
     :raises HttpClientError: the request failed.
     """
     started = time.monotonic()
+    request = client._preparer.prepare(client, method, url, connect_timeout, recv_timeout, options)
+    pool = client._pool or client._open_pool()
     flow: Flow | None = None
     while True:
         if client.on_recv is None and client.on_sent is None and client.on_informational is None:
@@ -38,9 +49,13 @@ def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> 
             exchange.began = time.monotonic()
         client._current = exchange
         try:
-            pool.run(exchange)
+            origin = request.origin
+            if origin is None:
+                pool.run(exchange)
+            else:
+                origin.run(exchange)
             response = HttpResponse(exchange)
-            if leads_on(exchange):
+            if (request.attends or not response._head.inert) and leads_on(exchange):
                 flow = flow or Flow(client, request)
                 following = flow.follow(exchange, response)
                 if following is not None:
@@ -49,6 +64,9 @@ def carry_out(client: TgoHttpClient, pool: ConnectionPool, request: Request) -> 
                     continue
                 if isinstance(exchange, IncrementalExchange):
                     exchange.deliver_withheld()
+        except OriginRetiredError:
+            request.origin = None
+            continue
         except HttpClientError as error:
             flow = flow or Flow(client, request)
             if not exchange.done or exchange.error is not None:

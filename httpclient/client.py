@@ -172,11 +172,12 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         )
         self._http2 = http2
         self._blocking = blocking
+        self._call: Callable[..., Any] = carry_out
         if not blocking:
             # Here and not with the first request, which may be made in a thread while another one forks.
-            from .pending import PendingCall
+            from .pending import begin
 
-            self._call_type: type[PendingCall] = PendingCall
+            self._call = begin
         self._closed = False
         self._certificate = certificate
         self._private_key = private_key
@@ -241,7 +242,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a GET request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Get"""
-        return self.request("GET", url, connect_timeout, recv_timeout, **options)
+        return self._call(self, "GET", url, connect_timeout, recv_timeout, options)
 
     def head(
         self,
@@ -251,7 +252,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a HEAD request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Head"""
-        return self.request("HEAD", url, connect_timeout, recv_timeout, **options)
+        return self._call(self, "HEAD", url, connect_timeout, recv_timeout, options)
 
     def post(
         self,
@@ -261,7 +262,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a POST request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Post"""
-        return self.request("POST", url, connect_timeout, recv_timeout, **options)
+        return self._call(self, "POST", url, connect_timeout, recv_timeout, options)
 
     def put(
         self,
@@ -271,7 +272,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a PUT request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Put"""
-        return self.request("PUT", url, connect_timeout, recv_timeout, **options)
+        return self._call(self, "PUT", url, connect_timeout, recv_timeout, options)
 
     def patch(
         self,
@@ -281,7 +282,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a PATCH request (RFC 5789); see :meth:`request`."""
-        return self.request("PATCH", url, connect_timeout, recv_timeout, **options)
+        return self._call(self, "PATCH", url, connect_timeout, recv_timeout, options)
 
     def delete(
         self,
@@ -291,7 +292,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Make a DELETE request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Delete"""
-        return self.request("DELETE", url, connect_timeout, recv_timeout, **options)
+        return self._call(self, "DELETE", url, connect_timeout, recv_timeout, options)
 
     def options(
         self,
@@ -301,7 +302,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         **options: Unpack[RequestOptions],
     ) -> Any:
         """Make an OPTIONS request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Options"""
-        return self.request("OPTIONS", url, connect_timeout, recv_timeout, **options)
+        return self._call(self, "OPTIONS", url, connect_timeout, recv_timeout, options)
 
     def request(
         self,
@@ -335,12 +336,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
 
         May be called from any thread.
         """
-        request = self._preparer.prepare(self, method, url, connect_timeout, recv_timeout, options)
-        if self._blocking:
-            return carry_out(self, self._pool or self._open_pool(), request)
-        call = self._call_type(self, self._pool or self._open_pool(), request)
-        call.start()
-        return call.future
+        return self._call(self, method, url, connect_timeout, recv_timeout, options)
 
     def stream(
         self,

@@ -134,6 +134,14 @@ class Exchange:
             self.chunks.clear()
             self.large = large
 
+    def on_response(self, head: ResponseHead, view: memoryview) -> None:
+        """A whole response has arrived at once; *view* is only valid during the call."""
+        self.head = head
+        self.head_at = monotonic()
+        self.chunks.append(bytes(view))
+        self.trailers = []
+        self.done = True
+
     def on_end(self, trailers: list[tuple[bytes, bytes]]) -> None:
         """The response is complete."""
         self.trailers = trailers
@@ -181,7 +189,32 @@ class Exchange:
         return chunks[0]
 
 
-class IncrementalExchange(Exchange):
+class PiecewiseExchange(Exchange):
+    """An attempt whose body goes to the user piece by piece."""
+
+    __slots__ = ("_arrived",)
+
+    def __init__(self, request: Request, on_done: Callable[[Exchange], object] | None = None) -> None:
+        super().__init__(request, on_done)
+        #: What has come and isn't the user's yet.
+        self._arrived: deque[bytes] = deque()
+
+    def on_data(self, view: memoryview | bytes) -> None:
+        self._arrived.append(bytes(view))
+        if self.news is not None:
+            self.news.append(self)
+
+    def on_response(self, head: ResponseHead, view: memoryview) -> None:
+        self.on_head(head)
+        if view:
+            self.on_data(view)
+        self.on_end([])
+
+    def expect(self, length: int, remaining: int) -> None:
+        pass  # nothing is collected
+
+
+class IncrementalExchange(PiecewiseExchange):
     """An attempt whose body is given to a callback piece by piece, its content codings undone.
 
     :param on_recv: gets the exchange and each piece; where it returns ``False``, the piece is not kept for the
@@ -192,7 +225,7 @@ class IncrementalExchange(Exchange):
     """
 
     __slots__ = (
-        "_arrived", "_begun", "_decoder", "_delivering", "_kept", "_on_recv", "_withholds", "delivered", "withheld",
+        "_begun", "_decoder", "_delivering", "_kept", "_on_recv", "_withholds", "delivered", "withheld",
     )  # fmt: skip
 
     incremental = True
@@ -207,21 +240,12 @@ class IncrementalExchange(Exchange):
         super().__init__(request, on_done)
         self._on_recv = on_recv
         self._withholds = withholds
-        self._arrived: deque[bytes] = deque()
         self._begun = False
         self._decoder: ContentDecoder | None = None
         self._kept = 0
         self._delivering = False
         self.delivered = False
         self.withheld: bool | None = None
-
-    def on_data(self, view: memoryview | bytes) -> None:
-        self._arrived.append(bytes(view))
-        if self.news is not None:
-            self.news.append(self)
-
-    def expect(self, length: int, remaining: int) -> None:
-        pass  # the pieces are given to the user
 
     def deliver(self) -> None:
         if self._delivering:
@@ -278,34 +302,25 @@ class IncrementalExchange(Exchange):
             self.deliver()
 
 
-class StreamExchange(Exchange):
+class StreamExchange(PiecewiseExchange):
     """An attempt whose body is pulled by the caller: nothing is read that nobody has asked for.
 
     :ivar wants_head: the caller waits for the head only, so far.
     :ivar taken: bytes that the caller has taken and HTTP/2 hasn't given back to the window yet.
     """
 
-    __slots__ = ("_waiting", "taken", "wants_head")
+    __slots__ = ("taken", "wants_head")
 
     auto_consume = False
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
-        self._waiting: deque[bytes] = deque()
         self.wants_head = True
         self.taken = 0
 
-    def on_data(self, view: memoryview | bytes) -> None:
-        self._waiting.append(bytes(view))
-        if self.news is not None:
-            self.news.append(self)
-
-    def expect(self, length: int, remaining: int) -> None:
-        pass  # the pieces are given to the user
-
     def satisfied(self) -> bool:
-        return self.done or bool(self._waiting) or (self.wants_head and self.head is not None)
+        return self.done or bool(self._arrived) or (self.wants_head and self.head is not None)
 
     def take(self) -> bytes:
         """Return the next piece that has arrived, ``b""`` if none has."""
-        return self._waiting.popleft() if self._waiting else b""
+        return self._arrived.popleft() if self._arrived else b""

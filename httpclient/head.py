@@ -19,9 +19,11 @@ class ResponseHead:
     :param version: ``"1.0"``, ``"1.1"`` or ``"2"``.
     :param fields: name and value of every field, in order, repeated ones kept; names as received (HTTP/1.1) or in
         lower case (HTTP/2); no pseudo fields.
+
+    :ivar inert: it has been looked at, and nothing in it leads to another request or is to be kept for one.
     """
 
-    __slots__ = ("_coded", "_fields", "_reason", "_sets_cookies", "_version", "status")
+    __slots__ = ("_coded", "_fields", "_reason", "_sets_cookies", "_version", "inert", "status")
 
     status: int
     _coded: bool | None
@@ -35,6 +37,7 @@ class ResponseHead:
         self._fields = fields
         self._coded = None
         self._sets_cookies = None
+        self.inert = False
 
     @property
     def reason(self) -> bytes:
@@ -107,6 +110,7 @@ class Http1ResponseHead(ResponseHead):
         self._fields = None
         self._coded = None
         self._sets_cookies = None
+        self.inert = False
 
     def _lowered(self) -> bytes:
         """Keep the head in lower case, for searches by name."""

@@ -6,7 +6,7 @@ import time
 
 from linuxapi.syssocket import POLLIN, POLLOUT
 from socketpool import ConnectionLostError, TransferTimeoutError
-from socketpool.stream import read_blocks
+from socketpool.stream import free_blocks, read_blocks
 
 from ._large_body import LARGE
 from .body import Body
@@ -42,7 +42,10 @@ class Http1Caller(Http1Link):
             if stream is None:
                 raise self._gone()
             request = exchange.request
-            head = request.http1_head() if self._forwarding is None else self._forwarding.head(exchange)
+            if self._forwarding is None:
+                head = request.built_head or request.http1_head()
+            else:
+                head = self._forwarding.head(exchange)
             self._parser.start(request.method, exchange)
             self.uses += 1
             if request.closes:
@@ -81,7 +84,10 @@ class Http1Caller(Http1Link):
             raise self._gone()
         request = exchange.request
         timeout = request.recv_timeout
-        block = read_blocks.request_mem()
+        try:
+            block = free_blocks.pop()
+        except IndexError:
+            block = read_blocks.request_mem()
         try:
             while True:
                 if self._progress is not None:
@@ -102,13 +108,13 @@ class Http1Caller(Http1Link):
                             raise
                         continue
                 self._received(stream, exchange, block, count)
-                if exchange.satisfied():
+                if exchange.done or exchange.satisfied():
                     return
                 length, remaining = self._parser.counted
                 if length >= LARGE:
                     exchange.expect(length, remaining)
         finally:
-            read_blocks.release_mem(block)
+            free_blocks.append(block)
 
     def _receive_before(self, stream: Stream, request: Request, block: MemoryBlock) -> int:
         """Receive with the deadline of the request."""

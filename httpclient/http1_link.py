@@ -101,7 +101,7 @@ class Http1Link:
         :return: whether it can be used; ``False`` if it has ended, or the peer has said what nobody asked for.
         """
         connection = self.connection
-        if connection.attached:
+        if connection.handler is not None:  # a worker has, or had it
             if not connection.detach():
                 return False
             connection.stop_callbacks()
@@ -143,7 +143,7 @@ class Http1Link:
             and self._body_over
             and not self._last
             and self.closing is None
-            and not self.connection.closed
+            and self.connection.stream is not None
             # A proxy that refuses a request before it has read all of it (squid, for one) never reads the rest.
             and (self._forwarding is None or self.head is None or self.head.status != 407)
         )

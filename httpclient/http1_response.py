@@ -116,9 +116,9 @@ class ResponseParser:
     """Parses the responses of one HTTP/1.1 connection, one after the other. For one thread at a time.
 
     The sink is any object with ``on_informational(head)``, ``on_head(head)``, ``on_data(view)`` and
-    ``on_end(trailers)``; a view is valid only during the call. The parser raises what it finds wrong and leaves
-    ``on_failure`` to its caller, who has failures of its own to report. A sink may call :meth:`start` from within
-    ``on_end``.
+    ``on_end(trailers)``, or instead of these three ``on_response(head, view)``, where a response has come in one piece;
+    a view is valid only during the call. The parser raises what it finds wrong and leaves ``on_failure`` to its caller,
+    who has failures of its own to report. A sink may call :meth:`start` from within the last of these calls.
 
     :param limits: bounds; :class:`Http1Limits` by default.
     :param shared: what the connections to the same server have in common.
@@ -229,9 +229,6 @@ class ResponseParser:
             if body < end:
                 sink.on_data(memoryview(buffer)[body:end])
             return end - start
-        sink.on_head(head)
-        if length:
-            sink.on_data(memoryview(buffer)[body:stop])
         # Everything is settled before the sink hears of the end: it may start the next request at once.
         self._state = _IDLE
         self._sink = None
@@ -239,7 +236,7 @@ class ResponseParser:
         self._leading = 0
         self.reusable = stop == end
         self.done = True
-        sink.on_end([])
+        sink.on_response(head, memoryview(buffer)[body:stop])
         return stop - start
 
     def eof(self, clean: bool) -> None:

@@ -21,12 +21,30 @@ from .response import HttpResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from .call_options import RequestOptions
     from .client import TgoHttpClient
     from .pool import ConnectionPool
     from .request import Request
 
 #: Guards, for all calls, the moment in which one ends.
 _ending = threading.Lock()
+
+
+def begin(  # noqa: PLR0917
+    client: TgoHttpClient,
+    method: str,
+    url: str,
+    connect_timeout: float | None,
+    recv_timeout: float | None,
+    options: RequestOptions,
+) -> Future[HttpResponse]:
+    """Begin a request and return the Future of its response; see :meth:`TgoHttpClient.request`."""
+    request = client._preparer.prepare(client, method, url, connect_timeout, recv_timeout, options)
+    call = PendingCall(client, client._pool or client._open_pool(), request)
+    call.start()
+    return call.future
 
 
 class PendingCall:

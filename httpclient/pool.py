@@ -253,9 +253,11 @@ class ConnectionPool:
 
     def run(self, exchange: Exchange) -> None:
         """Carry an exchange out in the calling thread; see :meth:`Origin.run`."""
+        request = exchange.request
         while True:
+            origin = request.origin = self.origin(request.uri)
             try:
-                self.origin(exchange.request.uri).run(exchange)
+                origin.run(exchange)
             except OriginRetiredError:
                 with self._lock:  # until the others of that sweep are gone too
                     continue

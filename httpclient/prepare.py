@@ -225,7 +225,7 @@ def is_form(data: object) -> bool:
 class Preparer:
     """Makes the requests of one client, and keeps what can be kept of those that come again and again."""
 
-    __slots__ = ("_cookies", "_jar_until", "_jar_version", "_keeps", "_kept", "_version")
+    __slots__ = ("_cookies", "_fields_version", "_jar_until", "_jar_version", "_keeps", "_kept", "_version")
 
     #: How many different requests are kept.
     KEPT = 256
@@ -233,7 +233,7 @@ class Preparer:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, float | None, float | None], Request] = {}
         # What the kept ones were made from. The list of cookies is handed out, so it may change without a word.
-        self._version = -1
+        self._version = self._fields_version = -1
         self._cookies: list[str] = []
         self._jar_version = -1
         self._jar_until = 0.0
@@ -260,7 +260,8 @@ class Preparer:
         :raises BodyError: the body can't be sent.
         """
         if (
-            settings.settings_version != self._version
+            settings._settings_version != self._version
+            or settings._request_headers.version != self._fields_version
             or settings._cookies != self._cookies
             or settings._jar is not None
         ):
@@ -280,10 +281,11 @@ class Preparer:
 
     def _catch_up(self, settings: RequestSettings) -> None:
         """Drop what was made from other settings, or of other cookies."""
-        version = settings.settings_version
+        version, fields_version = settings._settings_version, settings._request_headers.version
         jar: Any = settings.known_jar
         same_jar = jar is None or (self._keeps and jar.version == self._jar_version and time.time() < self._jar_until)
-        if same_jar and version == self._version and settings.cookies == self._cookies:
+        same_settings = version == self._version and fields_version == self._fields_version
+        if same_jar and same_settings and settings.cookies == self._cookies:
             return
         self._kept = {}
         self._cookies = list(settings.cookies)
@@ -293,7 +295,7 @@ class Preparer:
             self._keeps = self._keeps and hasattr(jar, "version")
             if self._keeps:
                 self._jar_until, self._jar_version = jar.changes_at(), jar.version
-        self._version = version
+        self._version, self._fields_version = version, fields_version
 
 
 def _request(

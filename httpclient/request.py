@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .authentication import Authentication
     from .body import Body
+    from .origin import Origin
     from .retrying import RetryPolicy
     from .uri import TgoURI
 
@@ -46,14 +47,16 @@ class Request:
     :param retry: says after which failures and responses it is repeated.
     :param cookies: what the caller has put into Cookie; the jar adds to it. ``None`` to leave the field alone.
 
+    :ivar built_head: what :meth:`http1_head` has returned; empty before.
+    :ivar origin: the connections that it was last made with, which saves looking for them; ``None`` before.
     :ivar closes: no other request follows on the same HTTP/1.1 connection (RFC 9112 section 9.6).
     :ivar attends: each response is to be looked at, whatever its status.
     :ivar expects_continue: the body is only to be sent when the server asks for it (RFC 9110 section 10.1.1).
     """
 
     __slots__ = (
-        "_head", "attends", "authentication", "body", "closes", "connect_timeout", "cookies", "deadline",
-        "expects_continue", "fields", "max_decoded_size", "method", "pool_timeout", "recv_timeout", "retry",
+        "attends", "authentication", "body", "built_head", "closes", "connect_timeout", "cookies", "deadline",
+        "expects_continue", "fields", "max_decoded_size", "method", "origin", "pool_timeout", "recv_timeout", "retry",
         "send_timeout", "uri",
     )  # fmt: skip
 
@@ -89,7 +92,8 @@ class Request:
         self.retry = retry
         self.cookies = cookies
         self.attends = retry is not None or (authentication is not None and authentication.learns)
-        self._head = head
+        self.built_head = head
+        self.origin: Origin | None = None
         self.closes = bool(head) and _says_close(head)
         self.expects_continue = body is not None and any(
             name.lower() == "expect" and value.lower() == "100-continue" for name, value in fields
@@ -110,9 +114,9 @@ class Request:
 
         :raises InvalidRequestError: the method or a field may not be sent.
         """
-        head = self._head
+        head = self.built_head
         if not head:
-            head = self._head = build_head(self.method, self.uri.target, self.fields)
+            head = self.built_head = build_head(self.method, self.uri.target, self.fields)
             self.closes = _says_close(head)
         return head
 

@@ -246,6 +246,7 @@ NEW: dict[str, str] = {
         "sending never blocks, so what waits has to be bounded", "SEND_QUEUE_LIMIT TgoSocketConnection.send_queue_limit"
     ),
     **_new("what a pool hands out: memory that Python and C both see", "MemoryBlock"),
+    **_new("the waiting blocks, for who pops and appends by himself, at half the cost", "TgoMemoryPool.free"),
     **_new(
         "the bytes of a connection without its events: what a thread uses that waits for itself",
         "Stream TgoSocketConnection.stream",

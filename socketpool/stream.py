@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 
 #: Blocks that threads read into while they drive a connection; shared by the whole process.
 read_blocks = TgoMemoryPool(READ_BLOCK_SIZE, 16)
+free_blocks = read_blocks.free
 
 #: The longest that the kernel is asked to wait at once, in seconds: its limit is a C int of milliseconds.
 _LONGEST_WAIT = 2_000_000.0
 
 _SEND_FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT
+PEEK = MSG_PEEK | MSG_DONTWAIT
 
 #: The most that one ``send`` is given: it holds the GIL while the kernel copies.
 _SEND_SIZE = 256 * 1024
@@ -200,7 +202,7 @@ class Stream:
 
     def is_quiet(self) -> bool:
         """Tell whether an idle connection is usable: open, and the peer has sent nothing that nobody asked for."""
-        return bool(recv_now(self.fd, _peek_block.pointer, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and get_errno() == EAGAIN)
+        return bool(recv_now(self.fd, PEEK_POINTER, 1, PEEK) < 0 and get_errno() == EAGAIN)
 
     @property
     def has_buffered_input(self) -> bool:
@@ -283,6 +285,7 @@ class Stream:
 
 #: Where :meth:`Stream.is_quiet` looks at a byte; what it reads there is never used.
 _peek_block = MemoryBlock(1)
+PEEK_POINTER = _peek_block.pointer
 
 
 def milliseconds(seconds: float) -> int:

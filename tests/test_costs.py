@@ -39,8 +39,8 @@ class Limits(NamedTuple):
 
 
 LIMITS = {
-    "HTTP/1.1": Limits("http", "one", 3.1, 3.3, 39),
-    "TLS": Limits("https1", "one", 3.1, 6.6, 48),
+    "HTTP/1.1": Limits("http", "one", 3.1, 3.3, 23),
+    "TLS": Limits("https1", "one", 3.1, 6.6, 28),
     "HTTP/2": Limits("https", "one", 4.1, 14.5, 84),
     "HTTP/2, 100 streams": Limits("https", "streams", 1.5, 5, 77),
     "connections": Limits("http", "connections", 4.5, 3.5, 73),

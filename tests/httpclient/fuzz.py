@@ -55,6 +55,11 @@ class Sink:
     def on_data(self, view: memoryview) -> None:
         self.body += view
 
+    def on_response(self, head: ResponseHead, view: memoryview) -> None:
+        self.on_head(head)
+        self.on_data(view)
+        self.on_end([])
+
     def on_end(self, trailers: http1_oracle.Fields) -> None:
         assert self.trailers is None
         self.trailers = trailers

@@ -74,7 +74,7 @@ def test_a_reader_that_stops_makes_the_server_stop(
         with http.stream("GET", nginx.url(site, "/1k")) as other:
             assert other.content == content("1k")
         exchange = response._exchange
-        assert len(exchange._waiting) <= 1  # type: ignore[attr-defined]
+        assert len(exchange._arrived) <= 1  # type: ignore[attr-defined]
 
 
 def test_a_large_body_takes_little_memory(nginx: Nginx) -> None:

@@ -38,6 +38,12 @@ class Recorder:
         else:
             self.events.append(("data", bytes(view)))
 
+    def on_response(self, head: ResponseHead, view: memoryview) -> None:
+        self.on_head(head)
+        if view:
+            self.on_data(view)
+        self.on_end([])
+
     def on_end(self, trailers: list[tuple[bytes, bytes]]) -> None:
         self.events.append(("end", trailers))
 

@@ -150,7 +150,7 @@ def test_a_stalled_reader_among_a_hundred(http2_scripted: Http2Servers) -> None:
             assert set(sizes) == {20_000}
             exchange: Any = stalled._exchange
             assert sum(sent) <= MIB
-            assert sum(map(len, exchange._waiting)) <= MIB
+            assert sum(map(len, exchange._arrived)) <= MIB
     assert server.accepted == 1
 
 
