@@ -6,8 +6,6 @@ Delphi: units Grijjy.Http and Grijjy.Uri.
 from __future__ import annotations
 
 from ._later import LATER, load
-from .body import BodyWithTrailers
-from .buffer import TThreadSafeBuffer
 from .client import TgoHttpClient
 from .constants import (
     BUFFER_SIZE,
@@ -54,8 +52,6 @@ from .errors import (
 from .events import TOnPassword, TOnRecv, TOnRedirect, TOnSent
 from .head import ResponseHead
 from .headers import ISO8859String, TgoHttpHeader, TgoHttpHeaders
-from .manager import HttpClientManager, TgoHttpClientManager
-from .messaging import TgoHttpResponseMessage, TMessage, TMessageManager
 from .response import HttpResponse
 from .uri import TgoURI
 
@@ -69,9 +65,13 @@ if TYPE_CHECKING:
         Challenge,
         DigestAuthentication,
     )
+    from .body import BodyWithTrailers
+    from .buffer import TThreadSafeBuffer
     from .cookies import HttpCookieJar
     from .duplex import DuplexStream
     from .http1_limits import Http1Limits
+    from .manager import HttpClientManager, TgoHttpClientManager
+    from .messaging import TgoHttpResponseMessage, TMessage, TMessageManager
     from .retrying import RetryPolicy
     from .states import TgoHttpClientState
     from .timings import Timings

@@ -13,12 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Bodies that are smaller are joined.
-LARGE = 1 << 20
-#: More than one part in so many must be there first. Memory that nobody writes to is only address space, but nobody
-#: shall have even that by announcing a body.
-SHARE = 8
-
 _WRITABLE = 0x200  # PyBUF_WRITE
 
 

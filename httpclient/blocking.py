@@ -13,7 +13,6 @@ from .exchange import Exchange, IncrementalExchange, StreamExchange
 from .failures import EventFailedError, aborted
 from .flow import Flow, leads_on
 from .response import HttpResponse
-from .streaming import StreamReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
 
     :raises HttpClientError: the request failed.
     """
+    from .streaming import StreamReader
+
     started = time.monotonic()
     flow = Flow(client, request)
     while True:

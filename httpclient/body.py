@@ -36,11 +36,13 @@ class Body:
     :ivar length: how many bytes there are in total; ``None`` where that isn't known in advance. May be set before
         the first byte is read.
     :ivar repeatable: :meth:`rewind` works, so the request can be sent again.
+    :ivar in_memory: nothing has to be waited for to :meth:`read` it.
     """
 
     __slots__ = ("_position", "data", "length")
 
     repeatable = True
+    in_memory = True
 
     def __init__(self, data: bytes = b"") -> None:
         self.data = data
@@ -69,6 +71,8 @@ class SourceBody(Body):
     """A body that is read from somewhere while it is sent; subclasses say from where."""
 
     __slots__ = ()
+
+    in_memory = False
 
     def read(self, size: int) -> bytes:
         length = self.length
@@ -298,6 +302,8 @@ class BodyWithTrailers(Body):
     """
 
     __slots__ = ("_body", "_trailers")
+
+    in_memory = False
 
     def __init__(self, data: BodyInput, trailers: TrailerInput) -> None:
         super().__init__()

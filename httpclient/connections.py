@@ -7,7 +7,6 @@ granted to who waits longest in the same moment, under the lock. So nobody is ov
 from __future__ import annotations
 
 import time
-from bisect import insort
 from collections import deque
 from operator import attrgetter
 
@@ -292,6 +291,8 @@ class OriginConnections:
                     if age >= limit or not connection.watch_idle(worker):
                         ended.append(connection)
                         continue
+                    from bisect import insort
+
                     insort(self._idle, connection, key=_IDLE_SINCE)
                     wait = limit - age
                 again = min(again, wait) if again else wait

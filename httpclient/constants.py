@@ -27,3 +27,6 @@ DEFAULT_HTTPS_PORT = 443
 
 #: Seconds between two clean-ups in the original. Nothing here polls: what is idle is cleaned up by a timer.
 INTERVAL_CLEANUP = 5.0
+
+#: The statuses that redirect, where a Location says where to (RFC 9110 section 15.4).
+REDIRECTS = frozenset((301, 302, 303, 307, 308))

@@ -57,6 +57,7 @@ class DuplexBody(Body):
     __slots__ = ("_ended", "_pieces", "drained", "exchange", "finished", "trailers")
 
     repeatable = False
+    in_memory = False
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,9 +5,9 @@ Delphi: the events of Grijjy.Http.TgoHttpClient
 
 from __future__ import annotations
 
+from .constants import REDIRECTS
 from .exchange import Exchange, IncrementalExchange
 from .failures import EventFailedError
-from .redirects import REDIRECTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

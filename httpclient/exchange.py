@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic
 
-from ._large_body import SHARE, LargeBody
 from .decoding import ContentDecoder, codings_of, too_large
 from .errors import DecodingError
 
@@ -20,10 +19,17 @@ if TYPE_CHECKING:
 
     from socketpool import ConnectTimes
 
+    from ._large_body import LargeBody
     from .errors import HttpClientError
     from .head import ResponseHead
     from .request import Request
     from .tls import TlsInfo
+
+#: Bodies of as many bytes, or more, are put together where they are returned from; see ``_large_body``.
+LARGE = 1 << 20
+#: More than one part in so many must be there first. Memory that nobody writes to is only address space, but nobody
+#: shall have even that by announcing a body.
+_SHARE = 8
 
 
 class Exchange:
@@ -122,9 +128,11 @@ class Exchange:
         :param length: how many bytes the peer has announced.
         :param remaining: how many of them are still to come.
         """
-        if self.large is None and length - remaining > length // SHARE and self.head is not None:
+        if self.large is None and length - remaining > length // _SHARE and self.head is not None:
             if self.head.coded:
                 return  # decoders want it piece by piece
+            from ._large_body import LargeBody
+
             try:
                 large = LargeBody(length)
             except (AttributeError, MemoryError):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 
+from .constants import REDIRECTS
 from .credentials import answer, asking, authentication_for, learn
 from .errors import HttpClientError, RedirectError, RemoteClosedError
-from .redirects import REDIRECTS, redirected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ class Flow:
             location = head.get(b"location") if client.follow_redirects else None
             following = None
             if location is not None:
+                from .redirects import redirected
+
                 following = redirected(client, request, response, location, self.history)
             if following is not None and following.body is not None and not self._rewind():
                 raise RedirectError(

@@ -8,9 +8,8 @@ from linuxapi.syssocket import POLLIN, POLLOUT
 from socketpool import ConnectionLostError, TransferTimeoutError
 from socketpool.stream import free_blocks, read_blocks
 
-from ._large_body import LARGE
-from .body import Body
 from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, SendTimeoutError
+from .exchange import LARGE
 from .failures import EventFailedError, aborted, deadline_passed, transfer_failure
 from .http1_link import CONTINUE_WAIT, Http1Link, look_again, settled, spoilt
 from .http1_upload import BODY_PIECE, Progress, wire_pieces
@@ -19,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socketpool import MemoryBlock, Stream
 
+    from .body import Body
     from .exchange import Exchange
     from .request import Request
 
@@ -158,7 +158,7 @@ class Http1Caller(Http1Link):
                 return
             data = b""
         for piece, _ in wire_pieces(body):
-            if data and self.uses > 1 and body.__class__ is not Body and not stream.is_quiet():
+            if data and self.uses > 1 and not body.in_memory and not stream.is_quiet():
                 raise spoilt()  # while the body was read from its source, and before anything was sent
             if not data and stream.wait(POLLIN, 0.0) and self._receive_early(stream, exchange):
                 return

@@ -11,9 +11,8 @@ import time
 
 from socketpool import ConnectionLostError
 
-from ._large_body import LARGE
-from .body import Body
 from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutError, RemoteClosedError, SendTimeoutError
+from .exchange import LARGE
 from .failures import EventFailedError, deadline_passed, transfer_failure
 from .http1_caller import Http1Caller
 from .http1_link import CONTINUE_WAIT, look_again, settled, spoilt
@@ -77,7 +76,7 @@ class Http1Connection(Http1Caller):
             self._end(error)
             return
         body = exchange.request.body
-        if self.uses > 1 and not (looked and (body is None or body.__class__ is Body)):
+        if self.uses > 1 and not (looked and (body is None or body.in_memory)):
             # What has come since the last response isn't read as the answer to this request.
             stream = connection.stream
             if stream is not None and not stream.is_quiet():

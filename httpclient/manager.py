@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
+from _weakrefset import WeakSet
 
 from socketpool import TgoClientSocketManager
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .client import TgoHttpClient
 
-_managers: weakref.WeakSet[TgoHttpClientManager] = weakref.WeakSet()
+_managers: WeakSet[TgoHttpClientManager] = WeakSet()
 
 
 class TgoHttpClientManager:
@@ -58,7 +58,7 @@ class TgoHttpClientManager:
         self._socket_manager: TgoClientSocketManager | None = None
         self._pools: dict[object, ConnectionPool] = {}
         #: Who uses the connections.
-        self._clients: weakref.WeakSet[TgoHttpClient] = weakref.WeakSet()
+        self._clients: WeakSet[TgoHttpClient] = WeakSet()
         #: Clients that close themselves when they are done, held until then.
         self._released: set[TgoHttpClient] = set()
         _managers.add(self)

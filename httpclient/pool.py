@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
+from _weakref import ref
+from _weakrefset import WeakSet
 from collections import deque
 
 from .connections import OriginRetiredError
@@ -53,7 +54,7 @@ _MANY_ORIGINS = 256
 #: Where the environment names proxies; see :mod:`.proxies`.
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
-_pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
+_pools: WeakSet[ConnectionPool] = WeakSet()
 
 
 def check_limits(
@@ -446,7 +447,7 @@ class ConnectionPool:
         if timer is not None:
             timer.cancel()
         # Weakly, so that a client nobody holds any more is not kept alive by its own timer.
-        reference = weakref.ref(self)
+        reference = ref(self)
 
         def look() -> None:
             pool = reference()

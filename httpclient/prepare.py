@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 
-from .body import make_body
 from .call_options import OPTIONS
 from .credentials import as_authentication, asking, authentication_for
 from .decoding import accept_encoding
@@ -212,6 +211,8 @@ def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body
         from .forms import form_body
 
         return form_body(data)  # type: ignore[arg-type]
+    from .body import make_body
+
     return make_body(data), settings.content_type  # type: ignore[arg-type]
 
 

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from .response import HttpResponse
     from .uri import TgoURI
 
-#: The statuses that redirect, where a Location says where to.
-REDIRECTS = frozenset((301, 302, 303, 307, 308))
-
 #: Not for another origin than the one that they were given for (RFC 9110 section 15.4, last but one paragraph).
 _CREDENTIALS = frozenset(("authorization", "cookie", "proxy-authorization"))
 

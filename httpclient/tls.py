@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openssl_api import TlsEngine
@@ -44,6 +42,8 @@ class TlsInfo:
         der = self.certificate
         if not der:
             return ""
+        from binascii import b2a_base64
+
         text = b2a_base64(der, newline=False).decode("ascii")
         lines = [text[start : start + 64] for start in range(0, len(text), 64)]
         return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))

@@ -6,6 +6,7 @@ Linuxapi.Timerfd, and the Posix units of Delphi's own library.
 
 from __future__ import annotations
 
+from ._later import LATER, load
 from .binding import (
     Library,
     MissingFunction,
@@ -53,15 +54,6 @@ from .eventfd import (
     eventfd_read,
     eventfd_t,
     eventfd_write,
-)
-from .sigset import (
-    ptsigset,
-    sigaddset,
-    sigdelset,
-    sigemptyset,
-    sigfillset,
-    sigismember,
-    sigset_t,
 )
 from .syssocket import (
     AF_INET,
@@ -165,22 +157,34 @@ from .syssocket import (
     socklen_t,
     timeval,
 )
-from .timerfd import (
-    CLOCK_BOOTTIME,
-    CLOCK_BOOTTIME_ALARM,
-    CLOCK_MONOTONIC,
-    CLOCK_REALTIME,
-    CLOCK_REALTIME_ALARM,
-    TFD_CLOEXEC,
-    TFD_NONBLOCK,
-    TFD_TIMER_ABSTIME,
-    TFD_TIMER_CANCEL_ON_SET,
-    itimerspec,
-    timerfd_create,
-    timerfd_gettime,
-    timerfd_settime,
-    timespec,
-)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .sigset import (
+        ptsigset,
+        sigaddset,
+        sigdelset,
+        sigemptyset,
+        sigfillset,
+        sigismember,
+        sigset_t,
+    )
+    from .timerfd import (
+        CLOCK_BOOTTIME,
+        CLOCK_BOOTTIME_ALARM,
+        CLOCK_MONOTONIC,
+        CLOCK_REALTIME,
+        CLOCK_REALTIME_ALARM,
+        TFD_CLOEXEC,
+        TFD_NONBLOCK,
+        TFD_TIMER_ABSTIME,
+        TFD_TIMER_CANCEL_ON_SET,
+        itimerspec,
+        timerfd_create,
+        timerfd_gettime,
+        timerfd_settime,
+        timespec,
+    )
 
 __all__ = [
     "AF_INET",
@@ -347,3 +351,15 @@ __all__ = [
     "timespec",
     "timeval",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = load(name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -15,11 +15,12 @@ from time import monotonic
 
 from ._libc import failure, libc_errno
 from .binding import bind
-from .sigset import ptsigset, sigset_t
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
+
+    from .sigset import sigset_t
 
     #: Anything that C takes for ``struct epoll_event *``.
     EventBuffer: TypeAlias = "ctypes.Array[epoll_event] | epoll_event | ctypes._Pointer[epoll_event]"
@@ -98,7 +99,7 @@ _epoll_create1 = bind(libc_errno, "epoll_create1", _c_int, [_c_int], hold_gil=Tr
 _epoll_ctl = bind(libc_errno, "epoll_ctl", _c_int, [_c_int, _c_int, _c_int, pepoll_event], hold_gil=True)
 _epoll_wait = bind(libc_errno, "epoll_wait", _c_int, _wait_types)
 _epoll_poll = bind(libc_errno, "epoll_wait", _c_int, _wait_types, hold_gil=True)
-_epoll_pwait = bind(libc_errno, "epoll_pwait", _c_int, [*_wait_types, ptsigset])
+_epoll_pwait: Any = None  # bound when it is first called: it has other types than the rest
 
 
 def epoll_create(size: int) -> int:
@@ -185,6 +186,11 @@ def epoll_pwait(
 
     :param sigmask: the signals that this thread blocks while it waits; ``None`` leaves its mask alone.
     """
+    global _epoll_pwait
+    if _epoll_pwait is None:
+        from .sigset import ptsigset
+
+        _epoll_pwait = bind(libc_errno, "epoll_pwait", _c_int, [*_wait_types, ptsigset])
     return _wait(_epoll_pwait, epfd, events, maxevents, timeout, sigmask)
 
 

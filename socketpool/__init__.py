@@ -30,9 +30,6 @@ from .manager import TgoClientSocketManager
 from .memorypool import MAX_BLOCKS_QUEUED, MemoryBlock, TgoMemoryPool
 from .resolver import Address
 from .stream import Stream
-from .times import ConnectTimes
-from .tunnel import Detour
-from .unix import unix_address
 from .worker import Timer, TSocketPoolWorker
 
 TYPE_CHECKING = False
@@ -44,6 +41,9 @@ if TYPE_CHECKING:
         TgoSocketOptimization,
         TgoSocketPoolBehavior,
     )
+    from .times import ConnectTimes
+    from .tunnel import Detour
+    from .unix import unix_address
 
 __all__ = [
     "CONNECT_TIMEOUT",

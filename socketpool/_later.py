@@ -4,11 +4,14 @@ from __future__ import annotations
 
 #: The module of each.
 LATER = {
+    "ConnectTimes": "times",
+    "Detour": "tunnel",
     "TgoConnectionState": "states",
     "TgoSocketDataEvent": "states",
     "TgoSocketNotifyEvent": "states",
     "TgoSocketOptimization": "states",
     "TgoSocketPoolBehavior": "states",
+    "unix_address": "unix",
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from linuxapi.epoll import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
 from .errors import ManagerClosedError
 from .opening import timed_out

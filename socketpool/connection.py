@@ -15,10 +15,9 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from linuxapi import EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from linuxapi.epoll import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
 from .base import CONNECTED, DISCONNECTED, DISCONNECTING, BaseConnection
-from .connecting import Connecting
 from .constants import CONNECT_TIMEOUT, INTERVAL_CLEANUP
 from .errors import ConnectionLostError, ManagerClosedError, SocketPoolError
 from .opening import Opening
@@ -120,6 +119,8 @@ class TgoSocketConnection(BaseConnection):
             self._owner.add(self)
             self._reset()
             self._worker = worker
+            from .connecting import Connecting
+
             connecting = self._connecting = Connecting(
                 self, worker, use_nagle=use_nagle, timeout=timeout, established=self._established, failed=self._lost
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-import weakref
+from _weakrefset import WeakSet
 from itertools import count
 
 from .connection import TgoSocketConnection
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     #: What connections must have in common to stand in for each other.
     _Peer = tuple[str, int, bool, bool, TlsContext | None]
 
-_managers: weakref.WeakSet[TgoClientSocketManager] = weakref.WeakSet()
+_managers: WeakSet[TgoClientSocketManager] = WeakSet()
 
 
 class TgoClientSocketManager:

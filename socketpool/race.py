@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from errno import EAGAIN, EALREADY, EINPROGRESS
-from math import inf
 
 from linuxapi.syssocket import (
     AF_UNIX,
@@ -35,6 +34,8 @@ ATTEMPT_DELAY = 0.25
 
 #: Seconds until a Unix domain socket is tried again whose queue is full.
 _QUEUE_DELAY = 0.01
+
+_NEVER = float("inf")
 
 
 def interleave(addresses: Sequence[Address]) -> list[Address]:
@@ -84,7 +85,7 @@ class ConnectRace:
         """
         while self._waiting and (not self.attempts or now >= self.next_start):
             address = self._waiting.pop()
-            self.next_start = now + ATTEMPT_DELAY if self._waiting else inf
+            self.next_start = now + ATTEMPT_DELAY if self._waiting else _NEVER
             # In one step, since a signal handler may raise after any call, and the number would be lost.
             self._made.extend(map(_syscalls.socket, (address.family,), (_SOCKET_TYPE,), (0,)))
             fd = self._made[0]
@@ -139,7 +140,7 @@ class ConnectRace:
     def close(self) -> None:
         """Give up: close all attempts."""
         self._waiting.clear()
-        self.next_start = inf
+        self.next_start = _NEVER
         for fd in [*self.attempts, *self._made]:
             self.attempts.pop(fd, None)
             _syscalls.close(fd)

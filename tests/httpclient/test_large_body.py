@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from httpclient import RemoteClosedError, exchange
-from httpclient._large_body import LARGE, LargeBody
+from httpclient import RemoteClosedError, _large_body
+from httpclient._large_body import LargeBody
+from httpclient.exchange import LARGE
 from socketpool.constants import READ_BLOCK_SIZE
 from tests.servers.scripted import Connection, answer, expect, script, send
 
@@ -53,7 +54,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             sizes.append(size)
             super().__init__(size)
 
-    monkeypatch.setattr(exchange, "LargeBody", Watched)
+    monkeypatch.setattr(_large_body, "LargeBody", Watched)
     return sizes
 
 
@@ -111,6 +112,6 @@ def test_without_room_for_all_of_it_the_pieces_are_kept(
     def no_room(size: int) -> LargeBody:
         raise MemoryError(size)
 
-    monkeypatch.setattr(exchange, "LargeBody", no_room)
+    monkeypatch.setattr(_large_body, "LargeBody", no_room)
     with scripted(script(answer(BODY))) as server, way.client() as http:
         assert way.get(http, server.url).content == BODY

@@ -29,6 +29,8 @@ SOCKET_HEADERS = [
 
 
 def test_epoll() -> None:
+    with pytest.raises(OSError, match="epoll_pwait"):  # bound when it is first called
+        epoll.epoll_pwait(-1, epoll.epoll_event(), 1, 0, None)
     assert (
         abi_differences(
             headers=["sys/epoll.h"],
@@ -39,7 +41,7 @@ def test_epoll() -> None:
                 ),
                 "epoll_data_t": epoll.epoll_data,
             },
-            types={"struct epoll_event *": epoll.pepoll_event, "sigset_t *": epoll.ptsigset},
+            types={"struct epoll_event *": epoll.pepoll_event, "sigset_t *": sigset.ptsigset},
             constants=constants_of(epoll, "EPOLL"),
             prototypes={
                 "epoll_create": "int (int)",
