@@ -97,6 +97,7 @@ class Connecting:
     def _begin(self) -> None:
         if self._over:
             return
+        self._worker.openings += 1
         due = time.monotonic() + self._timeout
         connection = self._connection
         detour = connection.detour

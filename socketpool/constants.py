@@ -24,6 +24,10 @@ MAX_EVENTS = 100
 #: How many calls that other threads have asked for a worker makes before it looks at its sockets again.
 MAX_CALLS = 250
 
+#: How many connections it begins to open meanwhile. Of thousands that are asked for at once, the first are through
+#: before the last take any memory: a TLS handshake needs several times what it leaves behind.
+MAX_OPENINGS = 16
+
 #: Seconds after which the original looks for released connections to free. Here each has a timer of its own,
 #: and this is how long a connection that is being closed may take to send what it still has queued.
 #: Delphi: Grijjy.SocketPool.Linux.INTERVAL_CLEANUP

@@ -35,7 +35,7 @@ from linuxapi import (
 
 from . import _syscalls
 from ._syscalls import EPOLL_EVENT
-from .constants import INTERVAL_CLEANUP, MAX_CALLS, MAX_EVENTS, READ_BLOCK_SIZE
+from .constants import INTERVAL_CLEANUP, MAX_CALLS, MAX_EVENTS, MAX_OPENINGS, READ_BLOCK_SIZE
 from .stream import milliseconds, read_blocks
 
 TYPE_CHECKING = False
@@ -86,12 +86,14 @@ class TSocketPoolWorker:
 
     :param owner: the manager it belongs to.
 
+    :ivar openings: how many connections it has begun to open since it looked at its sockets; who begins one counts it.
+
     Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker
     """
 
     __slots__ = (
         "_calls", "_closing", "_epoll", "_events", "_handlers", "_keeps_block", "_lock", "_owner", "_read_block",
-        "_sleeping", "_thread", "_thread_id", "_timers", "_wake",
+        "_sleeping", "_thread", "_thread_id", "_timers", "_wake", "openings",
     )  # fmt: skip
 
     def __init__(self, owner: TgoClientSocketManager) -> None:
@@ -105,6 +107,7 @@ class TSocketPoolWorker:
         self._thread_id = 0
         self._sleeping = False
         self._closing = False
+        self.openings = 0
         self._read_block: MemoryBlock | None = None
         self._events = ctypes.create_string_buffer(EPOLL_EVENT.size * MAX_EVENTS)
         self._epoll = epoll_create1(EPOLL_CLOEXEC)
@@ -343,8 +346,7 @@ class TSocketPoolWorker:
                                 report(error, handler)
                 elif number < 0 and (code := _syscalls.get_errno()) != EINTR:
                     raise OSError(code, f"epoll_pwait: {os.strerror(code)}")
-                # Only what was asked for by now, and not too many at once: calls must not starve the sockets, and where
-                # thousands of connections are asked for, the first are through before the last take any memory.
+                # Only what was asked for by now, and not too many at once: calls must not starve the sockets.
                 if calls:
                     self._make_calls(min(len(calls), MAX_CALLS))
                 if self._timers:
@@ -358,6 +360,7 @@ class TSocketPoolWorker:
 
     def _make_calls(self, number: int) -> None:
         calls = self._calls
+        self.openings = 0
         for _ in range(number):
             try:
                 call, args = calls.popleft()
@@ -367,6 +370,8 @@ class TSocketPoolWorker:
                 call(*args)
             except BaseException as error:
                 report(error, call)
+            if self.openings >= MAX_OPENINGS:
+                return
 
     def _next_timeout(self) -> int:
         """How long to sleep, in milliseconds as epoll counts; -1 for as long as nothing happens."""

@@ -106,6 +106,7 @@ def _client(target: Target, *, blocking: bool = True) -> TgoHttpClient:
         blocking,
         ca_file=target.ca_file,
         max_connections_per_origin=max(100, target.concurrency),
+        max_idle_connections=target.concurrency + 100,  # held besides those that warmed up
         keep_alive_expiry=3600,
         recv_timeout=60,  # as the others have it: thousands of handshakes at once keep each other waiting
     )

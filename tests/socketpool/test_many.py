@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -20,6 +21,7 @@ from socketpool import (
     TgoSocketConnection,
     TgoSocketPoolBehavior,
 )
+from socketpool.constants import MAX_OPENINGS
 from tests.servers.scripted import Connection, listen
 
 from .conftest import Managers, Peers
@@ -126,6 +128,41 @@ def test_a_thousand_connections(make_manager: Managers, echo_server: EchoServer,
         assert ended.acquire(timeout=LIMIT)
     assert not ended.acquire(timeout=0.01)
     assert workers() == []
+
+
+def test_few_connections_are_begun_at_a_time(manager: TgoClientSocketManager, echo_server: EchoServer) -> None:
+    """The first of many are through before the last take any memory."""
+    number = 200
+    connected = 0
+    seen: list[int] = []
+    done = threading.Event()
+    signal, signalled = socket.socketpair()
+    signal.send(b"x")  # which nobody reads, so that the worker tells of it whenever it looks at its sockets
+
+    def on_connected() -> None:
+        nonlocal connected
+        connected += 1
+
+    def looked(flags: int, token: int) -> None:
+        seen.append(connected)
+        if connected == number:
+            worker.unregister(token, signalled.fileno())
+            done.set()
+
+    def begin() -> None:
+        worker.register(signalled.fileno(), select.EPOLLIN, looked)
+        for _ in range(number):
+            connection = manager.request("127.0.0.1", echo_server.port)
+            connection.on_connected = on_connected
+            connection.connect()
+
+    worker = manager.choose_worker()
+    with signal, signalled:
+        worker.call_soon(begin)
+        assert done.wait(LIMIT)
+    assert seen[0] == 0
+    # On the same machine, a connection is there as soon as it is begun, or with the next look at the latest.
+    assert max(after - before for before, after in pairwise(seen)) <= 2 * MAX_OPENINGS
 
 
 def answer_in_order(connection: Connection) -> None:
