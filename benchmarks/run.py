@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 README = ROOT / "README.md"
+# A client that can't live beside the others has a virtual environment of its own here, under its name.
+ENVIRONMENTS = ROOT / "build" / "environments"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,6 +130,11 @@ def _take_turn(result: report.Result, workload: Workload, name: str, effort: Eff
     print(report.progress(workload, name, outcome), file=sys.stderr, flush=True)
 
 
+def _interpreter(client: str) -> str:
+    own = ENVIRONMENTS / client / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
+
+
 def _run_alone(name: str, workload: Workload, effort: Effort, where: Server) -> dict[str, Any]:
     """Measure in a process of its own, and in its own group, so that nothing of it can be left behind."""
     task = {
@@ -137,7 +144,7 @@ def _run_alone(name: str, workload: Workload, effort: Effort, where: Server) -> 
         "server": asdict(where),
         "effort": asdict(effort),
     }
-    command = [sys.executable, "-m", "benchmarks.measure", json.dumps(task)]
+    command = [_interpreter(name), "-m", "benchmarks.measure", json.dumps(task)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     try:

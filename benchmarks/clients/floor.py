@@ -83,13 +83,14 @@ def one_at_a_time(target: Target) -> Callable[[int], None]:
 
 
 def in_threads(target: Target) -> Callable[[int], None]:
-    return Crew(one_at_a_time(target) for _ in range(target.concurrency))
+    # Where the kernel goes on with another thread in the middle of send, that one should find the GIL free.
+    return Crew(repeat(_get(target, libc_blocking), target) for _ in range(target.concurrency))
 
 
-def _get(target: Target) -> Callable[[], bytes]:
+def _get(target: Target, now: CDLL = libc) -> Callable[[], bytes]:
     fd, request = connect(target), _request(target)
     buffer, size = Buffer(64 * KIB), len(request)
-    send, peek, recv = libc.send, libc.recv, libc_blocking.recv
+    send, peek, recv = now.send, now.recv, libc_blocking.recv
     place, room, body = buffer.pointer, buffer.size, buffer.body
 
     def get() -> bytes:
