@@ -53,7 +53,8 @@ if TYPE_CHECKING:
 
 #: A piece of a body: a = address, b = size.
 EVENT_DATA = 0
-#: A complete header block: a = list of (name, value), b = its size on the wire << 8 | flags of its frame.
+#: A complete header block: a = list of (name, value), the same object as before where it is equal; b = its size on the
+#: wire << 8 | flags of its frame.
 EVENT_HEADERS = 1
 #: The last DATA frame of a stream is complete.
 EVENT_END = 2
@@ -136,6 +137,8 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
     frame_address = 0
     header = nghttp2_frame_hd()
     frame = nghttp2_frame()
+    # The last header block. A server's responses often have the same.
+    block: list[tuple[bytes, bytes]] = []
 
     def on_begin_headers(_session: bool) -> int:
         # A block that was cut off, because its stream was cancelled or malformed, has left its first fields behind.
@@ -165,7 +168,7 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
     finds_white_space = bool(nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation)
 
     def on_frame_recv(_session: bool, address: int) -> int:
-        nonlocal frame_address, header, frame
+        nonlocal frame_address, header, frame, block
         try:
             if address != frame_address:
                 header = nghttp2_frame_hd.from_address(address)
@@ -181,7 +184,9 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
                 ):
                     add_event((EVENT_CONTROL, header.stream_id, kind, flags))
             elif kind == NGHTTP2_HEADERS:
-                add_event((EVENT_HEADERS, header.stream_id, fields.copy(), header.length << 8 | header.flags))
+                if fields != block:
+                    block = fields.copy()
+                add_event((EVENT_HEADERS, header.stream_id, block, header.length << 8 | header.flags))
             elif kind == NGHTTP2_RST_STREAM:
                 add_event((EVENT_RESET, header.stream_id, frame.rst_stream.error_code, None))
             elif kind == NGHTTP2_SETTINGS and not header.flags & NGHTTP2_FLAG_ACK:

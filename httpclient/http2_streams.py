@@ -113,6 +113,8 @@ class Http2Streams:
         "_connection_unacknowledged",
         "_dispatching",
         "_going",
+        "_head",
+        "_head_fields",
         "_max_header_count",
         "_max_header_list_size",
         "_max_informational",
@@ -171,6 +173,10 @@ class Http2Streams:
         self._max_header_list_size = max_header_list_size
         self._max_header_count = max_header_count
         self._max_informational = max_informational
+        #: The last head of a final response, and the header block that it was made from: heads that are the same share
+        #: an object, and aren't looked at twice.
+        self._head: ResponseHead | None = None
+        self._head_fields: list[tuple[bytes, bytes]] | None = None
         self._allowance = FrameAllowance(max_useless_frames, max_useless_frames / 10)
         #: Bytes of bodies that the allowance hasn't heard of.
         self._useful_bytes = 0
@@ -246,7 +252,11 @@ class Http2Streams:
                 elif kind == EVENT_HEADERS:
                     stream = streams.get(stream_id)
                     if stream is not None:
-                        self._on_headers(stream_id, stream, a, b)
+                        if a is self._head_fields:
+                            head: Any = self._head
+                            self._on_head(stream_id, stream, head, b)
+                        else:
+                            self._on_headers(stream_id, stream, a, b)
                 elif kind == EVENT_END:
                     stream = streams.pop(stream_id, None)
                     if stream is not None:
@@ -287,6 +297,11 @@ class Http2Streams:
         at += len(pieces)
         return b"".join(pieces), at
 
+    def _on_head(self, stream_id: int, stream: Stream, head: ResponseHead, flags: int) -> None:
+        stream.sink.on_head(head)
+        if flags & NGHTTP2_FLAG_END_STREAM and self._streams.pop(stream_id, None) is not None:
+            self._on_end(stream_id, stream, [])
+
     def _on_headers(
         self, stream_id: int, stream: Stream, fields: list[tuple[bytes, bytes]], size_and_flags: int
     ) -> None:
@@ -304,16 +319,14 @@ class Http2Streams:
             return
         if not fields or fields[0][0] != b":status":
             del self._streams[stream_id]
-            self._on_end(stream_id, stream, fields)
+            self._on_end(stream_id, stream, fields.copy())
             return
         text = fields[0][1]
-        del fields[0]
         status = _STATUS.get(text) or int(text)
-        head = ResponseHead(status, b"", "2", fields)
+        head = ResponseHead(status, b"", "2", fields[1:])
         if status >= 200:
-            stream.sink.on_head(head)
-            if size_and_flags & NGHTTP2_FLAG_END_STREAM and self._streams.pop(stream_id, None) is not None:
-                self._on_end(stream_id, stream, [])
+            self._head, self._head_fields = head, fields
+            self._on_head(stream_id, stream, head, size_and_flags)
             return
         stream.informational += 1
         if stream.informational > self._max_informational:
