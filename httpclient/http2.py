@@ -172,15 +172,26 @@ class Http2Session(Http2Output):
             template = self._template = self._templates.get(method, scheme, authority, fields)
         template.set_path(path)
         if not body and (body is None or isinstance(body, bytes)):
-            stream_id: int = submit_request(self._pointer, None, template.array, template.count, None, None)
-        else:
-            uploads = self._uploads
-            if uploads is None:
-                uploads = self._uploads = Uploads(self._callbacks.failures)
-            provider = byref(uploads.provider)
-            stream_id = submit_request(self._pointer, None, template.array, template.count, provider, None)
-            if stream_id > 0:
-                uploads.add(stream_id, body)
+            return self.submit_head(template, sink)
+        uploads = self._uploads
+        if uploads is None:
+            uploads = self._uploads = Uploads(self._callbacks.failures)
+        stream_id = self.submit_head(template, sink, byref(uploads.provider))
+        uploads.add(stream_id, body)
+        return stream_id
+
+    def submit_head(self, head: HeaderTemplate, sink: Sink, provider: object = None) -> int:
+        """Queue a request whose head is made already.
+
+        :param head: with its path.
+        :param sink: is told about the response.
+        :param provider: what the library reads the body with, if there is one.
+        :return: the stream's number.
+        :raises RefusedStreamError: the connection takes no more requests.
+        """
+        if not self.accepts_streams:
+            raise explain.not_sent("the connection takes no more requests")
+        stream_id: int = submit_request(self._pointer, None, head.array, head.count, provider, None)
         if stream_id < 0:
             # RFC 9113 section 5.1.1: stream numbers are used up, and only a new connection helps.
             self.accepts_streams = False

@@ -252,15 +252,21 @@ class Http2Connection(Http2Driver):
         if self._ended or not session.accepts_streams:
             raise RemoteClosedError("the HTTP/2 connection has just ended", retry_safe=True)
         request = exchange.request
-        uri = request.uri
         exchange.peer = self.peer
         exchange.news = self._news
         exchange.last_activity = now
         self.uses += 1
-        exchange.stream_id = stream_id = session.submit(
-            request.method, uri.scheme, uri.authority, uri.target, request.fields, request.body, exchange,
-            exchange.protocol,
-        )  # fmt: skip
+        head = request.http2_head
+        if head is not None:
+            stream_id = session.submit_head(head, exchange)
+        else:
+            uri = request.uri
+            stream_id = session.submit(
+                request.method, uri.scheme, uri.authority, uri.target, request.fields, request.body, exchange,
+                exchange.protocol,
+            )  # fmt: skip
+            request.keep_http2_head()
+        exchange.stream_id = stream_id
         self._exchanges[stream_id] = exchange
 
     # A worker drives

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .authentication import Authentication
     from .body import Body
+    from .http2_request import HeaderTemplate
     from .origin import Origin
     from .retrying import RetryPolicy
     from .uri import TgoURI
@@ -49,15 +50,16 @@ class Request:
 
     :ivar built_head: what :meth:`http1_head` has returned; empty before.
     :ivar origin: the connections that it was last made with, which saves looking for them; ``None`` before.
+    :ivar http2_head: what :meth:`keep_http2_head` has kept; ``None`` before.
     :ivar closes: no other request follows on the same HTTP/1.1 connection (RFC 9112 section 9.6).
     :ivar attends: each response is to be looked at, whatever its status.
     :ivar expects_continue: the body is only to be sent when the server asks for it (RFC 9110 section 10.1.1).
     """
 
     __slots__ = (
-        "attends", "authentication", "body", "built_head", "closes", "connect_timeout", "cookies", "deadline",
-        "expects_continue", "fields", "max_decoded_size", "method", "origin", "pool_timeout", "recv_timeout", "retry",
-        "send_timeout", "uri",
+        "_repeated", "attends", "authentication", "body", "built_head", "closes", "connect_timeout", "cookies", "deadline",
+        "expects_continue", "fields", "http2_head", "max_decoded_size", "method", "origin", "pool_timeout",
+        "recv_timeout", "retry", "send_timeout", "uri",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917
@@ -94,6 +96,8 @@ class Request:
         self.attends = retry is not None or (authentication is not None and authentication.learns)
         self.built_head = head
         self.origin: Origin | None = None
+        self._repeated = False
+        self.http2_head: HeaderTemplate | None = None
         self.closes = bool(head) and _says_close(head)
         self.expects_continue = body is not None and any(
             name.lower() == "expect" and value.lower() == "100-continue" for name, value in fields
@@ -119,6 +123,20 @@ class Request:
             head = self.built_head = build_head(self.method, self.uri.target, self.fields)
             self.closes = _says_close(head)
         return head
+
+    def keep_http2_head(self) -> None:
+        """Keep the head as HTTP/2 sends it, from the second time on: most requests are made once, and what a session
+        keeps of others is good enough for them.
+        """
+        if not self._repeated:
+            self._repeated = True
+        elif self.body is None:
+            from .http2_request import HeaderTemplate
+
+            uri = self.uri
+            template = HeaderTemplate(self.method, uri.scheme, uri.authority, self.fields)
+            template.set_path(uri.target)
+            self.http2_head = template
 
     def with_changes(
         self,
