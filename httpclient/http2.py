@@ -268,25 +268,36 @@ class Http2Session(Http2Output):
 
         Delphi: Grijjy.Http.TgoHttpClient.nghttp2_Recv (private there)
         """
-        pointer = self._pointer
-        if pointer is None or self._over or start >= end:
+        if start < 0 or end > len(buffer):
+            raise ValueError(f"bytes {start} to {end} of a buffer of {len(buffer)}")
+        if start < end:
+            # Holding on to the buffer's memory keeps it from moving.
+            held = c_char.from_buffer(buffer, start)
+            self.receive_at(memoryview(buffer)[start:end], addressof(held), byref(held), end - start)
+
+    def receive_at(self, view: memoryview, address: int, pointer: object, count: int) -> None:
+        """Do as :meth:`receive`, with the first bytes of a place in memory that is known already.
+
+        :param view: the place, which doesn't move.
+        :param address: where it is.
+        :param pointer: the same as an argument of a C function.
+        :param count: how many bytes have arrived there.
+        """
+        session = self._pointer
+        if session is None or self._over:
             return
         if self._dispatching:
             raise RuntimeError("receive() was called by a sink")
-        if start < 0 or end > len(buffer):
-            raise ValueError(f"bytes {start} to {end} of a buffer of {len(buffer)}")
         callbacks = self._callbacks
-        self.bytes_received += end - start
+        self.bytes_received += count
         if self._trace_received is not None:
-            self._trace_received.feed(memoryview(buffer)[start:end])
+            self._trace_received.feed(view[:count])
         try:
-            # Holding on to the buffer's memory keeps it from moving.
-            held = c_char.from_buffer(buffer, start)
-            result = self._guard.call(mem_recv, pointer, byref(held), end - start)
+            result = self._guard.call(mem_recv, session, pointer, count)
             if callbacks.failures:
                 raise callbacks.failures.pop()
             if callbacks.events:
-                self._dispatch(memoryview(buffer), addressof(held) - start)
+                self._dispatch(view, address)
             if result < 0:
                 self._library_failed(result)
         except BaseException as error:

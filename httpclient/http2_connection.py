@@ -317,7 +317,7 @@ class Http2Connection(Http2Driver):
             if health is not None:
                 health.heard = time.monotonic()
             try:
-                self._session.receive(block.data, 0, count)
+                self._session.receive_at(block.view, block.address, block.pointer, count)
                 self._send_pending()
             except (OSError, HttpClientError) as error:
                 self._lost(error)

@@ -130,7 +130,7 @@ class Http2Link:
             if health is not None and count > 0:
                 health.heard = time.monotonic()
             while count > 0:
-                session.receive(block.data, 0, count)
+                session.receive_at(block.view, block.address, block.pointer, count)
                 if count < block.size and not stream.has_buffered_input:
                     break
                 count = stream.receive_now(block)

@@ -57,8 +57,8 @@ class Request:
     """
 
     __slots__ = (
-        "_repeated", "attends", "authentication", "body", "built_head", "closes", "connect_timeout", "cookies", "deadline",
-        "expects_continue", "fields", "http2_head", "max_decoded_size", "method", "origin", "pool_timeout",
+        "_repeated", "attends", "authentication", "body", "built_head", "closes", "connect_timeout", "cookies",
+        "deadline", "expects_continue", "fields", "http2_head", "max_decoded_size", "method", "origin", "pool_timeout",
         "recv_timeout", "retry", "send_timeout", "uri",
     )  # fmt: skip
 
