@@ -188,7 +188,7 @@ class Http1Connection(Http1Caller):
                 return
         self._leave()
         self.head = exchange.head
-        if self.reusable:
+        if self.is_reusable():
             self.origin.give_back(self)
         else:
             self._discard()

@@ -133,9 +133,8 @@ class Http1Link:
                 self._keep_alive = _keep_alive(value)
         return self._keep_alive
 
-    @property
-    def reusable(self) -> bool:
-        """The exchange is over, and the connection may carry another one."""
+    def is_reusable(self) -> bool:
+        """Tell whether the exchange is over, and the connection may carry another one."""
         parser = self._parser
         return (
             parser.done

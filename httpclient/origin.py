@@ -81,7 +81,7 @@ class Origin(OriginConnections):
             exchange, connection.exchange = connection.exchange, None
             if exchange is not None:
                 connection.head = exchange.head
-            if connection.reusable:
+            if connection.is_reusable():
                 self.give_back(connection)
             else:
                 self._drop(connection)
