@@ -8,6 +8,7 @@ Delphi: the part of Grijjy.Http.TgoHttpClient that sends the request and is call
 from __future__ import annotations
 
 import time
+from time import monotonic
 
 from socketpool import ConnectionLostError
 
@@ -15,7 +16,7 @@ from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutEr
 from .exchange import LARGE
 from .failures import EventFailedError, deadline_passed, transfer_failure
 from .http1_caller import Http1Caller
-from .http1_link import CONTINUE_WAIT, look_again, settled, spoilt
+from .http1_link import CONTINUE_WAIT, NO_LIMIT, look_again, settled, spoilt
 from .http1_upload import Progress, wire_pieces
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from socketpool import MemoryBlock, TSocketPoolWorker
 
     from .exchange import Exchange
+    from .request import Request
 
 
 class Http1Connection(Http1Caller):
@@ -41,6 +43,7 @@ class Http1Connection(Http1Caller):
         connection = self.connection
         connection.handler = self
         connection.attach(worker)
+        self._timer_limit = NO_LIMIT  # the timer may be another worker's
 
     def watch_idle(self, worker: TSocketPoolWorker) -> bool:
         """Give an idle connection to a worker, which notices when the peer closes it."""
@@ -61,21 +64,27 @@ class Http1Connection(Http1Caller):
         if exchange.done:  # given up while it waited
             self.origin.give_back(self)
             return
+        request = exchange.request
+        body = request.body
         self.exchange = exchange
         exchange.connection = self
         exchange.peer = self.peer
         self.uses += 1
         self._body_over = True
-        if exchange.request.closes:
+        if request.closes:
             self._last = True
         try:
-            self._parser.start(exchange.request.method, exchange)
-            self._set_timers(exchange)
-            data = self._first_piece(exchange)
+            self._parser.start(request.method, exchange)
+            exchange.last_activity = now = monotonic()
+            if self._timer_limit != request.recv_timeout or body is not None or request.deadline:
+                self._set_timers(request, now)
+            if body is None and exchange.on_sent is None and self._forwarding is None:
+                data = request.http1_head()
+            else:
+                data = self._first_piece(exchange)
         except Exception as error:
             self._end(error)
             return
-        body = exchange.request.body
         if self.uses > 1 and not (looked and (body is None or body.in_memory)):
             # What has come since the last response isn't read as the answer to this request.
             stream = connection.stream
@@ -108,21 +117,26 @@ class Http1Connection(Http1Caller):
             self._sending = data
         return data
 
-    def _set_timers(self, exchange: Exchange) -> None:
-        request = exchange.request
+    def _set_timers(self, request: Request, now: float) -> None:
+        """See to it that a timer goes off when a limit of the request may have been passed, or earlier."""
         worker = self.connection.worker
         assert worker is not None
-        exchange.last_activity = now = time.monotonic()
-        self._progress = None
         due = now + (request.recv_timeout if request.body is None else look_again(request))
         timer = self._timer
         if timer is None or timer.when > due or self._timer_worker is not worker:
             if timer is not None and self._timer_worker is worker:
                 timer.cancel()
-            self._timer = worker.call_at(due, _check_silence, self)
-            self._timer_worker = worker
+            self._set_silence_timer(due)
+        if request.body is None:
+            self._timer_limit = request.recv_timeout
         if request.deadline:
             self._deadline_timer = worker.call_at(request.deadline, self._deadline_passed)
+
+    def _set_silence_timer(self, when: float) -> None:
+        worker = self._timer_worker = self.connection.worker
+        assert worker is not None
+        self._timer = worker.call_at(when, _check_silence, self)
+        self._timer_limit = NO_LIMIT
 
     def _on_sent(self, sent: bytes) -> None:
         exchange = self.exchange
@@ -164,11 +178,12 @@ class Http1Connection(Http1Caller):
         if exchange is None:
             self._discard()  # idle, and the peer says something that nobody has asked for
             return
-        exchange.last_activity = time.monotonic()
-        stream = self.connection.stream
-        assert stream is not None
+        exchange.last_activity = monotonic()
+        exchange.responded = True
         try:
-            self._received(stream, exchange, block, count)
+            self._parser.receive(block.data, 0, count)
+            if exchange.incremental:
+                exchange.deliver()
         except BaseException as error:
             self._end(error)
             return
@@ -198,6 +213,7 @@ class Http1Connection(Http1Caller):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._timer_limit = NO_LIMIT
         self.connection.stop_callbacks()
         self.connection.abort()
         self.origin.forget(self)
@@ -205,6 +221,7 @@ class Http1Connection(Http1Caller):
     def _leave(self) -> None:
         """Forget the exchange, which is over."""
         self.exchange = None
+        self._progress = None
         self._pieces = None
         self._sending = b""
         if self._deadline_timer is not None:
@@ -251,6 +268,7 @@ class Http1Connection(Http1Caller):
     def check_silence(self) -> None:
         """The timer of the receive limit: one per connection, and it moves itself along."""
         self._timer = None
+        self._timer_limit = NO_LIMIT
         exchange, connection = self.exchange, self.connection
         worker, stream = connection.worker, connection.stream
         if exchange is None or stream is None or not connection.attached or worker is None or not worker.is_current:
@@ -273,8 +291,9 @@ class Http1Connection(Http1Caller):
         due = since + limit
         if now < due:
             when = min(due, now + look_again(request)) if sending else due
-            self._timer = worker.call_at(when, _check_silence, self)
-            self._timer_worker = worker
+            self._set_silence_timer(when)
+            if request.body is None:
+                self._timer_limit = request.recv_timeout
         elif sending:
             self._end(SendTimeoutError(f"the peer took no data for {limit:g} s"))
         else:

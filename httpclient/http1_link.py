@@ -36,6 +36,9 @@ _KEEP_ALIVE_MARGIN = 1.0
 
 _UNLIMITED = float("inf")
 
+#: No time limit at all: none is negative.
+NO_LIMIT = -1.0
+
 
 class Http1Link:
     """One connected socket, and the response parser that belongs to it.
@@ -53,8 +56,8 @@ class Http1Link:
 
     __slots__ = (
         "_body_over", "_continue_timer", "_deadline_timer", "_forwarding", "_keep_alive", "_last", "_parser", "_pieces",
-        "_progress", "_sending", "_timer", "_timer_worker", "closing", "connection", "exchange", "head", "idle_since",
-        "origin", "peer", "tls", "uses",
+        "_progress", "_sending", "_timer", "_timer_limit", "_timer_worker", "closing", "connection", "exchange", "head",
+        "idle_since", "origin", "peer", "tls", "uses",
     )  # fmt: skip
 
     #: See Http2Connection.
@@ -91,6 +94,8 @@ class Http1Link:
         self._pieces: Iterator[tuple[bytes, bool]] | None = None
         self._sending = b""
         self._timer: Timer | None = None
+        #: The receive limit for which the timer is early enough, whenever a request with that limit begins.
+        self._timer_limit = NO_LIMIT
         self._timer_worker: TSocketPoolWorker | None = None
         self._deadline_timer: Timer | None = None
         self._continue_timer: Timer | None = None
@@ -116,7 +121,7 @@ class Http1Link:
             return False
         # Also if it is watched: what has come since the worker's last look is seen only after this. One that another
         # worker watches is that one's to look at.
-        return (connection.attached and connection.worker is not worker) or stream.is_quiet()
+        return (connection.token and connection.worker is not worker) or stream.is_quiet()
 
     def keep_alive(self) -> float:
         """Return for how many seconds it may be idle, by what the server says of it.

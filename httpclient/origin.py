@@ -6,6 +6,7 @@ An origin is scheme, host and port (RFC 9110 section 4.3.1).
 from __future__ import annotations
 
 import time
+from threading import get_ident
 
 from socketpool import ConnectionTimeoutError
 
@@ -302,7 +303,7 @@ class Origin(OriginConnections):
         except OSError as error:
             self._fail(exchange, self._connect_failure(error, exchange.request, 0.0))
             return
-        if worker.is_current:
+        if worker.thread_id == get_ident():
             self._start(worker, exchange, later=True)
         else:
             self._call(worker, exchange, self._start, worker, exchange)
@@ -349,9 +350,12 @@ class Origin(OriginConnections):
                 else:
                     self._connect(exchange)
                 return
-            if isinstance(grant, Http1Connection):
+            if type(grant) is Http1Connection:
                 if not exchange.fresh and grant.looks_usable(worker):
-                    self._start_on(grant, exchange, worker, True)
+                    if grant.connection.token and grant.connection.worker is worker:
+                        grant.start(exchange, looked=True)
+                    else:
+                        self._start_on(grant, exchange, worker)
                     return
                 if self._replace(grant, exchange):
                     self._connect(exchange)
@@ -380,22 +384,17 @@ class Origin(OriginConnections):
         else:
             self._connect(exchange)
 
-    def _start_on(
-        self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker, here: bool = False
-    ) -> None:
+    def _start_on(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
         """Start an exchange on a connection, in the thread of the worker that serves it.
 
         :param worker: who serves it if nobody does yet.
-        :param here: this is that worker's thread.
         """
         socket = connection.connection
         try:
             if not socket.attached:
                 connection.attach(worker)
             serving = socket.worker or worker
-            if here and serving is worker:
-                connection.start(exchange, looked=True)
-            elif serving.is_current:
+            if serving.is_current:
                 connection.start(exchange)
             else:
                 serving.call_soon(connection.start, exchange)

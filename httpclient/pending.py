@@ -6,8 +6,6 @@ whoever closes its client; whoever comes first to end it does.
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from concurrent.futures import InvalidStateError
 
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
     from .pool import ConnectionPool
     from .request import Request
 
-#: Guards, for all calls, the moment in which one ends.
-_ending = threading.Lock()
-
 
 def begin(  # noqa: PLR0917
     client: TgoHttpClient,
@@ -44,37 +39,38 @@ def begin(  # noqa: PLR0917
     request = client._preparer.prepare(client, method, url, connect_timeout, recv_timeout, options)
     call = PendingCall(client, client._pool or client._open_pool(), request)
     call.start()
-    return call.future
+    return call
 
 
-class PendingCall:
-    """A call whose result goes to a Future, and in a message to those who subscribed.
+class PendingCall(HttpFuture):
+    """A call, which is the Future of its own result; a message goes to those who subscribed.
 
     :param client: whose call it is.
     :param pool: the connections to use.
     :param request: the first request.
     """
 
-    __slots__ = ("_client", "_ended", "_exchange", "_flow", "_given_up", "_pool", "_request", "_started", "future")
+    __slots__ = ("_client", "_exchange", "_flow", "_given_up", "_pool", "_request", "_started")
 
     def __init__(self, client: TgoHttpClient, pool: ConnectionPool, request: Request) -> None:
-        self._client = client
+        HttpFuture.__init__(self)
+        #: ``None`` when the call has ended: a result that somebody keeps must not keep the client.
+        self._client: TgoHttpClient | None = client
         self._pool = pool
         self._request = request
         #: Made when something follows from an attempt; most calls are over with the first.
         self._flow: Flow | None = None
         self._started = time.monotonic()
         self._exchange: Exchange | None = None
-        self._ended = False
         self._given_up = False
-        self.future = HttpFuture(self.abort)
 
     def start(self) -> None:
         """Begin. In the calling thread."""
         client = self._client
+        assert client is not None
         client.call_started(self)
         try:
-            self._attempt()
+            self._attempt(client)
         except BaseException:
             client.call_ended(self)
             self._forget()
@@ -82,29 +78,34 @@ class PendingCall:
         if client.closed:  # in this moment, so that it may not have known of this call
             self.end(aborted())
 
-    def _attempt(self) -> None:
-        client, flow = self._client, self._flow
+    def _attempt(self, client: TgoHttpClient) -> None:
+        flow = self._flow
         request = self._request if flow is None else flow.request
         if client.on_recv is None and client.on_sent is None and client.on_informational is None:
-            exchange = Exchange(request, self._done)
+            exchange = Exchange(request, self._attempt_ended)
         else:
-            exchange = client.new_exchange(request, self._done)
+            exchange = client.new_exchange(request, self._attempt_ended)
         if flow is not None:
             exchange.fresh = flow.fresh
             exchange.began = time.monotonic()
         self._exchange = client._current = exchange
-        self._pool.submit(exchange)
+        origin = request.origin
+        if origin is None:
+            self._pool.submit(exchange)
+        else:
+            origin.submit(exchange)
         if self._given_up:  # while there was no exchange to give up
             self._withdraw(exchange)
 
-    def _done(self, exchange: Exchange) -> None:
-        """An attempt has ended."""
-        if self._ended or exchange is not self._exchange:
+    def _attempt_ended(self, exchange: Exchange) -> None:
+        client = self._client
+        if client is None or exchange is not self._exchange:
             return
         try:
-            if exchange.error is not None or leads_on(exchange):
-                if self._goes_on(exchange):
-                    self._next_attempt()
+            head = exchange.head
+            if head is None or exchange.error is not None or not head.inert or exchange.request.attends:
+                if (exchange.error is not None or leads_on(exchange)) and self._goes_on(client, exchange):
+                    self._next_attempt(client)
                     return
                 if exchange.error is not None:
                     self._finish(None, exchange.error)
@@ -119,37 +120,43 @@ class PendingCall:
         if self._flow is not None:
             response.history = self._flow.history
         response.started, response.ended = self._started, time.monotonic()
-        self._finish(response, None)
+        client.call_finished(response)
+        if not TMessageManager.default_manager.has_subscribers(TgoHttpResponseMessage) and self.finish(response):
+            self._invoke_callbacks()
+            self._over(client)
+        else:
+            self._finish(response, None)
 
-    def _next_attempt(self) -> None:
+    def _next_attempt(self, client: TgoHttpClient) -> None:
         """Make another attempt, after the pause that the flow asks for. In a worker's thread."""
         assert self._flow is not None
         if not self._flow.pause:
-            self._attempt()
+            self._attempt(client)
             return
         worker = self._pool.socket_manager.choose_worker()
         when = time.monotonic() + self._flow.pause
         worker.call_soon(lambda: worker.call_at(when, self._attempt_late))
 
     def _attempt_late(self) -> None:
-        if self._ended:
+        client = self._client
+        if client is None:
             return
         try:
             if self._given_up:
                 raise aborted("the request was given up")
-            self._attempt()
+            self._attempt(client)
         except HttpClientError as error:
             self._finish(None, error)
         except BaseException as error:
             self._finish(None, EventFailedError(error))
 
-    def _goes_on(self, exchange: Exchange) -> bool:
+    def _goes_on(self, client: TgoHttpClient, exchange: Exchange) -> bool:
         """Whether another attempt follows."""
         if self._given_up:
             return False
         flow = self._flow
         if flow is None:
-            flow = self._flow = Flow(self._client, self._request)
+            flow = self._flow = Flow(client, self._request)
         if exchange.error is not None:
             return flow.retry(exchange, exchange.error)
         if flow.follow(exchange, HttpResponse(exchange)) is not None:
@@ -159,18 +166,16 @@ class PendingCall:
         return False
 
     def _finish(self, response: HttpResponse | None, error: HttpClientError | None) -> None:
-        with _ending:
-            ended, self._ended = self._ended, True
-        if ended:
+        client, exchange = self._client, self._exchange
+        if client is None or not self.claim():
             return
-        client, exchange, future = self._client, self._exchange, self.future
         if error is not None:
             if isinstance(error.__cause__, EventFailedError):
                 error = error.__cause__
             if exchange is not None:
                 exchange.error = error
                 exchange.done = True
-        client.call_finished(response)
+            client.call_finished(None)
         try:
             manager = TMessageManager.default_manager
             if manager.has_subscribers(TgoHttpResponseMessage):
@@ -178,14 +183,18 @@ class PendingCall:
         finally:
             try:
                 if error is None:
-                    future.set_result(response)  # type: ignore[arg-type]
+                    self.set_result(response)  # type: ignore[arg-type]
                 else:
-                    future.set_exception(error)
+                    self.set_exception(error)
             except InvalidStateError:
                 # Cancelled; those who wait for several futures are told only now.
-                future.set_running_or_notify_cancel()
-            client.call_ended(self)
-            self._forget()
+                self.set_running_or_notify_cancel()
+            self._over(client)
+
+    def _over(self, client: TgoHttpClient) -> None:
+        """The call has its result, and has told of it."""
+        client.call_ended(self)
+        self._forget()
 
     def _forget(self) -> None:
         """Let go of what refers to each other in a circle: it would wait for the garbage collector, which costs more
@@ -194,13 +203,13 @@ class PendingCall:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.on_done = None
-        self.future.forget_call()
+        self._client = self._flow = None
 
     def abort(self) -> None:
         """Give the call up, from any thread; it ends in its worker's."""
         self._given_up = True
         exchange = self._exchange
-        if exchange is not None and not self._ended:
+        if exchange is not None and not self.claimed:
             self._withdraw(exchange)
 
     def end(self, error: HttpClientError) -> None:
@@ -219,11 +228,3 @@ class PendingCall:
         else:
             # It still waits for a connection: end it, and let the connection go to the next.
             self._pool.withdraw(exchange, error)
-
-
-def _after_fork_in_child() -> None:
-    global _ending
-    _ending = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -275,7 +275,9 @@ class ConnectionPool:
 
     def submit(self, exchange: Exchange) -> None:
         """Carry an exchange out by a worker; see :meth:`Origin.submit`."""
-        self.origin(exchange.request.uri).submit(exchange)
+        request = exchange.request
+        origin = request.origin = self.origin(request.uri)
+        origin.submit(exchange)
 
     def submit_again(self, exchange: Exchange) -> None:
         """Like :meth:`submit`, for an origin that was given an exchange in the moment in which it was retired."""

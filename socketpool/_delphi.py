@@ -270,6 +270,7 @@ NEW: dict[str, str] = {
         "a connection changes hands between a worker and a thread",
         """
         TgoSocketConnection.attach TgoSocketConnection.detach TgoSocketConnection.attached TgoSocketConnection.worker
+        TgoSocketConnection.token
         """,
     ),
     **_new(
@@ -287,7 +288,8 @@ NEW: dict[str, str] = {
         TgoSocketConnection.new_stream TgoSocketConnection.check_alpn TgoSocketConnection.give_back
         TgoSocketConnection.take_back TgoSocketConnection.abandon_after_fork
         TgoClientSocketManager.add TgoClientSocketManager.discard TgoClientSocketManager.new_engine
-        TgoClientSocketManager.choose_worker TSocketPoolWorker.read_block TSocketPoolWorker.abandon_after_fork
+        TgoClientSocketManager.choose_worker TSocketPoolWorker.abandon_after_fork
+        TSocketPoolWorker.read_block TSocketPoolWorker.new_read_block TSocketPoolWorker.thread_id
         """,
     ),
     **_new("protected in the original, as it is in every thread class", "TSocketPoolWorker.execute"),

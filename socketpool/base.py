@@ -57,8 +57,8 @@ class BaseConnection(ConnectionOptions):
 
     __slots__ = (
         "__weakref__", "_active", "_closed", "_connecting", "_event_lock", "_io_lock", "_opening", "_owner",
-        "_shutdown", "_state", "_token", "_unsent", "_worker", "error", "handler", "on_buffer", "on_connected",
-        "on_disconnected", "on_recv", "on_sent", "on_writable", "stream", "times",
+        "_shutdown", "_state", "_unsent", "error", "handler", "on_buffer", "on_connected", "on_disconnected", "on_recv",
+        "on_sent", "on_writable", "stream", "times", "token", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: TgoClientSocketManager, hostname: str, port: int) -> None:
@@ -74,9 +74,10 @@ class BaseConnection(ConnectionOptions):
         #: How far connecting is: driven by a worker, or by a thread.
         self._connecting: Connecting | None = None
         self._opening: Opening | None = None
-        self._worker: TSocketPoolWorker | None = None
-        #: The worker's registration of the connection; 0 while it is detached.
-        self._token = 0
+        #: The worker that serves the connection, or last served it.
+        self.worker: TSocketPoolWorker | None = None
+        #: The worker's registration of the connection; 0 while it is detached. Not to be set from outside, as above.
+        self.token = 0
         #: What was sent but isn't with the kernel, in order, each with how much of the backlog must be gone first.
         #: ``None`` where there is nothing, as nearly always: an empty deque takes 600 bytes.
         self._unsent: deque[tuple[bytes, int]] | None = None
@@ -169,8 +170,8 @@ class BaseConnection(ConnectionOptions):
     def _ask_owner(self, error: OSError | None) -> None:
         """Have the owner end the connection, whoever that is now."""
         with self._io_lock:
-            holder = self._connecting or self._token
-            worker = self._worker if holder else None
+            holder = self._connecting or self.token
+            worker = self.worker if holder else None
             if worker is None:
                 if self.stream is not None:
                     self.stream.shutdown()  # wakes the thread that owns it; closing is up to that one
@@ -183,7 +184,7 @@ class BaseConnection(ConnectionOptions):
     def _end_held(self, holder: object, error: OSError | None) -> None:
         """End the connection in the worker, on behalf of another thread that asked *holder* to."""
         with self._event_lock:
-            if holder == (self._connecting or self._token):
+            if holder == (self._connecting or self.token):
                 self._lost(error)
                 return
         self._ask_owner(error)
@@ -217,12 +218,12 @@ class BaseConnection(ConnectionOptions):
     def _close_stream(self) -> None:
         with self._io_lock:
             stream, self.stream = self.stream, None
-            token, self._token = self._token, 0
+            token, self.token = self.token, 0
             self._unsent = None
             if stream is None:
                 return
-            if token and self._worker is not None:
-                self._worker.unregister(token, stream.fd)
+            if token and self.worker is not None:
+                self.worker.unregister(token, stream.fd)
             stream.say_goodbye()
             stream.close()
 
@@ -242,8 +243,8 @@ class BaseConnection(ConnectionOptions):
         self._io_lock = threading.Lock()
         self._event_lock = threading.RLock()
         self._opening = None
-        self._worker = None
-        self._token = 0
+        self.worker = None
+        self.token = 0
         self._active = False
         self._closed = True
         self._state = DISCONNECTED

@@ -92,8 +92,8 @@ class TSocketPoolWorker:
     """
 
     __slots__ = (
-        "_calls", "_closing", "_epoll", "_events", "_handlers", "_keeps_block", "_lock", "_owner", "_read_block",
-        "_sleeping", "_thread", "_thread_id", "_timers", "_wake", "openings",
+        "_calls", "_closing", "_epoll", "_events", "_handlers", "_keeps_block", "_lock", "_owner", "_sleeping",
+        "_thread", "_timers", "_wake", "openings", "read_block", "thread_id",
     )  # fmt: skip
 
     def __init__(self, owner: TgoClientSocketManager) -> None:
@@ -104,11 +104,13 @@ class TSocketPoolWorker:
         self._calls: deque[_Call] = deque()
         self._timers: list[Timer] = []
         self._thread: threading.Thread | None = None
-        self._thread_id = 0
+        #: The number of the thread; 0 while there is none.
+        self.thread_id = 0
         self._sleeping = False
         self._closing = False
         self.openings = 0
-        self._read_block: MemoryBlock | None = None
+        #: What :meth:`new_read_block` has returned, as long as it is valid.
+        self.read_block: MemoryBlock | None = None
         self._events = ctypes.create_string_buffer(EPOLL_EVENT.size * MAX_EVENTS)
         self._epoll = epoll_create1(EPOLL_CLOEXEC)
         self._wake = -1
@@ -129,7 +131,7 @@ class TSocketPoolWorker:
     @property
     def is_current(self) -> bool:
         """The calling thread is this worker's."""
-        return self._thread_id == threading.get_ident()
+        return self.thread_id == threading.get_ident()
 
     def call_soon(self, call: Callable[..., object], *args: Any) -> None:
         """Have *call* made in the worker's thread, after the calls asked for earlier. Any thread may ask.
@@ -224,11 +226,9 @@ class TSocketPoolWorker:
         heapq.heappush(self._timers, timer)
         return timer
 
-    def read_block(self) -> MemoryBlock:
-        """The block to read into, valid until the current call returns. Only from the worker's own thread."""
-        block = self._read_block
-        if block is None:
-            block = self._read_block = read_blocks.request_mem()
+    def new_read_block(self) -> MemoryBlock:
+        """Return the block to read into, valid until the current call returns; :attr:`read_block` from then on."""
+        block = self.read_block = read_blocks.request_mem()
         return block
 
     # Life
@@ -284,9 +284,9 @@ class TSocketPoolWorker:
         self._handlers.clear()
         self._calls.clear()
         self._timers.clear()
-        if self._read_block is not None:
-            read_blocks.release_mem(self._read_block)
-            self._read_block = None
+        if self.read_block is not None:
+            read_blocks.release_mem(self.read_block)
+            self.read_block = None
         self._close_descriptors()
 
     def _close_descriptors(self) -> None:
@@ -311,7 +311,7 @@ class TSocketPoolWorker:
 
         Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker.Execute
         """
-        self._thread_id = threading.get_ident()
+        self.thread_id = threading.get_ident()
         keep_block = self._keeps_block
         epoll, events, handlers, calls, lock = self._epoll, self._events, self._handlers, self._calls, self._lock
         view = memoryview(events)
@@ -323,9 +323,9 @@ class TSocketPoolWorker:
             while not self._closing:
                 timeout = 0
                 if not calls:
-                    if self._read_block is not None and not keep_block:
-                        read_blocks.release_mem(self._read_block)
-                        self._read_block = None
+                    if self.read_block is not None and not keep_block:
+                        read_blocks.release_mem(self.read_block)
+                        self.read_block = None
                     timeout = self._next_timeout()
                     if timeout:
                         # The lock keeps the processor from looking at the queue before the others can see this;
@@ -356,7 +356,7 @@ class TSocketPoolWorker:
             while calls:  # asked for before anybody could know that this is the end
                 self._make_calls(len(calls))
             self._finish()
-            self._thread_id = 0
+            self.thread_id = 0
 
     def _make_calls(self, number: int) -> None:
         calls = self._calls

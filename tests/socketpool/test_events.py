@@ -405,7 +405,7 @@ def test_a_late_event_of_one_worker_does_not_touch_a_connection_of_another(
     go = threading.Event()
     server = peers.serve(script(wait(go), send(b"x"), Connection.hold), aborts=True)
     connection, events = peers.connect(server, manager)
-    first, late = connection.worker, connection._token
+    first, late = connection.worker, connection.token
     (second,) = {manager.choose_worker() for _ in range(2)} - {first}
     go_on = hold_worker(second)
     assert connection.detach()

@@ -388,7 +388,7 @@ def test_speed_keeps_the_read_block_and_scale_gives_it_back(
     worker = manager.choose_worker()
     read_blocks.release_mem(read_blocks.request_mem())
     before = read_blocks.count
-    assert run(worker, lambda: worker.read_block() is worker.read_block())
+    assert run(worker, lambda: worker.new_read_block() is worker.read_block)
     # Two calls later it has slept in between.
     run(worker, lambda: None)
     time.sleep(0.01)
