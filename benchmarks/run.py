@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("clients:", ", ".join(clients.names()))
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-    _use_one_core(options.core)
-    _allow_many_descriptors()
+    use_one_core(options.core)
+    allow_many_descriptors()
     started = time.monotonic()
     results: report.Results = {}
     try:
@@ -98,11 +98,11 @@ def _listed(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
 
 
-def _use_one_core(core: int) -> None:
+def use_one_core(core: int) -> None:
     os.sched_setaffinity(0, {core})
 
 
-def _allow_many_descriptors() -> None:
+def allow_many_descriptors() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -130,7 +130,7 @@ def _take_turn(result: report.Result, workload: Workload, name: str, effort: Eff
     print(report.progress(workload, name, outcome), file=sys.stderr, flush=True)
 
 
-def _interpreter(client: str) -> str:
+def interpreter(client: str) -> str:
     own = ENVIRONMENTS / client / "bin" / "python"
     return str(own) if own.exists() else sys.executable
 
@@ -144,7 +144,7 @@ def _run_alone(name: str, workload: Workload, effort: Effort, where: Server) -> 
         "server": asdict(where),
         "effort": asdict(effort),
     }
-    command = [_interpreter(name), "-m", "benchmarks.measure", json.dumps(task)]
+    command = [interpreter(name), "-m", "benchmarks.measure", json.dumps(task)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     try:
