@@ -12,8 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import warnings
-import weakref
+from _weakref import ref
 
 from .errors import InsecureTlsWarning
 
@@ -33,7 +32,7 @@ _FILES = ("ca_file", "ca_directory", "certificate", "private_key")
 
 _lock = threading.Lock()
 #: The contexts in use. An entry goes with its context.
-_contexts: dict[object, weakref.ref[TlsContext]] = {}
+_contexts: dict[object, ref[TlsContext]] = {}
 _warned = False
 
 
@@ -99,7 +98,7 @@ def shared_context(alpn: tuple[bytes, ...], options: Mapping[str, object]) -> Tl
             context = _find(key)
             if context is None:
                 context = made
-                _contexts[key] = weakref.ref(context, lambda reference: _forget(key, reference))
+                _contexts[key] = ref(context, lambda reference: _forget(key, reference))
     return context
 
 
@@ -108,7 +107,7 @@ def _find(key: object) -> TlsContext | None:
     return None if reference is None else reference()
 
 
-def _forget(key: object, reference: weakref.ref[TlsContext]) -> None:
+def _forget(key: object, reference: ref[TlsContext]) -> None:
     """A context is gone. No lock, since this runs wherever its last user lets go of it.
 
     At worst it takes out the entry of one that another thread has just made, which is then shared no further.
@@ -184,6 +183,8 @@ def _key_log(path: str) -> KeyLog | None:
     try:
         return KeyLog(path)
     except (OSError, ValueError) as error:
+        import warnings
+
         warnings.warn(f"SSLKEYLOGFILE can't be used: {error}", UserWarning, stacklevel=_stack_level())
         return None
 
@@ -202,6 +203,8 @@ def check_verify(verify: object, fingerprints: object) -> None:
             f"verify is True or False, not {verify!r}; authorities to trust go into ca_file or ca_directory"
         )
     if not verify and not fingerprints and not _warned:
+        import warnings
+
         warnings.warn(
             "verify=False: TLS connections are encrypted, but may be with anybody. Trust the server's authority by "
             "ca_file, or name the server's certificate in fingerprints",

@@ -14,7 +14,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 
@@ -156,6 +156,26 @@ def bind(
             function.errcheck = errcheck
         return function
     return MissingFunction(library, name, since)
+
+
+def bind_later(namespace: dict[str, Any], functions: Mapping[str, tuple[Any, ...]]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module (PEP 562) that binds each of its C functions when it is first asked for.
+
+    A function that is bound takes 5 us and a dozen objects, and most programs need few of those that a module declares.
+
+    :param namespace: the module's ``globals()``, where the function is then found.
+    :param functions: by name: the library, ``restype``, ``argtypes``, and a dict of :func:`bind`'s options, if any.
+    """
+
+    def bind_now(name: str) -> Any:
+        declared = functions.get(name)
+        if declared is None:
+            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}", name=name)
+        library, restype, argtypes, *options = declared
+        function = namespace[name] = bind(library, name, restype, argtypes, **(options[0] if options else {}))
+        return function
+
+    return bind_now
 
 
 def bind_untyped(library: Library, name: str, restype: Any = ctypes.c_int, *, hold_gil: bool = True) -> Any:

@@ -10,6 +10,7 @@ Delphi: units Grijjy.OpenSSL.API and Grijjy.OpenSSL.
 from __future__ import annotations
 
 from . import api, client_api
+from ._later import LATER, load
 from .client_api import TLS1_2_VERSION, TLS1_3_VERSION
 from .context import TlsContext
 from .engine import TlsEngine
@@ -21,7 +22,10 @@ from .errors import (
     TlsHandshakeError,
     TlsTransportError,
 )
-from .openssl import DEFAULT_BLOCK_SIZE, TgoOpenSSL, TgoOpenSSLData, TgoOpenSSLNotify, TgoSSLHelper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .openssl import DEFAULT_BLOCK_SIZE, TgoOpenSSL, TgoOpenSSLData, TgoOpenSSLNotify, TgoSSLHelper
 
 __all__ = [
     "DEFAULT_BLOCK_SIZE",
@@ -42,3 +46,15 @@ __all__ = [
     "api",
     "client_api",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = load(name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

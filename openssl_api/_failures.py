@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from errno import EAGAIN, EINTR
 
-from ._certificate import describe_failure
-from ._pins import describe_fingerprints
 from .client_api import (
     ERR_GET_LIB,
     ERR_GET_REASON,
@@ -76,6 +74,8 @@ def refusal(host: str, port: int, reason: str) -> TlsHandshakeError:
 
 def certificate_error(ssl: c_void_p, host: str, port: int, verify_code: int) -> TlsCertificateError:
     """Return the exception for a server that could not be verified."""
+    from ._certificate import describe_failure
+
     reason, detail = describe_failure(ssl, verify_code)
     text = f"the certificate of {place(host, port)} was not accepted: {detail}"
     return TlsCertificateError(text, host=host, port=port, reason=reason, verify_code=verify_code)
@@ -84,6 +84,8 @@ def certificate_error(ssl: c_void_p, host: str, port: int, verify_code: int) -> 
 def pin_error(certificate: int, host: str, port: int) -> TlsCertificateError:
     """Return the exception for a server whose certificate (``X509 *``) is none of those that are pinned."""
     reason = "it matches none of the pinned fingerprints"
+    from ._pins import describe_fingerprints
+
     found = describe_fingerprints(certificate)
     text = f"the certificate of {place(host, port)} was not accepted: {reason}; it is {found}"
     advice = "Pin one of these if the server was given a new certificate in order; otherwise, somebody else answers"

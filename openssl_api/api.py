@@ -29,7 +29,7 @@ from ctypes import (
     create_string_buffer,
 )
 
-from linuxapi.binding import bind
+from linuxapi.binding import bind, bind_later
 
 from ._library import libcrypto, libssl
 
@@ -120,29 +120,15 @@ PASN1_BIT_STRING = POINTER(TASN1_BIT_STRING)
 #: ``SSL_verify_cb``: (ok, X509_STORE_CTX) -> 1 to go on, 0 to fail. Must hold for as long as the context lives.
 TSetVerify_cb = CFUNCTYPE(c_int, c_int, c_void_p)
 
-
-class TCRYPTO_dynlock_value(Structure):
-    """A lock of the application's making, which OpenSSL used to hand back to the locking callbacks; unused since 1.1.
-
-    Delphi: Grijjy.OpenSSL.API.TCRYPTO_dynlock_value
-    """
-
-    _fields_ = (("mutex", c_void_p),)
-
-
-PCRYPTO_dynlock_value = POINTER(TCRYPTO_dynlock_value)
-
 PBIO_METHOD = c_void_p
 PX509_NAME = c_void_p
 PSTACK = c_void_p
 PASN1_OBJECT = c_void_p
-
-TStatLockLockCallback = CFUNCTYPE(None, c_int, c_int, c_char_p, c_int)
-TDynLockCreateCallback = CFUNCTYPE(c_void_p, c_char_p, c_int)
-TDynLockLockCallback = CFUNCTYPE(None, c_int, PCRYPTO_dynlock_value, c_char_p, c_int)
-TDynLockDestroyCallback = CFUNCTYPE(None, PCRYPTO_dynlock_value, c_char_p, c_int)
 #: ``pem_password_cb``: (buffer, size, writing, user data) -> length of the password put into the buffer.
 TPemPasswordCallback = CFUNCTYPE(c_int, c_void_p, c_int, c_int, c_void_p)
+
+#: The C functions, each bound when it is first asked for: library, result, parameters, options of :func:`bind`.
+_FUNCTIONS: dict[str, tuple[Any, ...]] = {}
 
 # --- libssl: initialisation -----------------------------------------------------------------------------------------
 
@@ -170,48 +156,54 @@ def SSL_load_error_strings() -> None:
 
 # --- libssl: methods and contexts -----------------------------------------------------------------------------------
 
-#: Missing, and falsy, wherever OpenSSL was built without SSL 3.0, which RFC 7568 forbids: use SSLv23_method.
-SSLv3_method = bind(libssl, "SSLv3_method", PSSL_METHOD, [], since="of a build with enable-ssl3-method, 1.1.0")
-SSLv23_method = bind(libssl, "SSLv23_method", PSSL_METHOD, [], alternatives=["TLS_method"])
-TLSv1_method = bind(libssl, "TLSv1_method", PSSL_METHOD, [])
-TLSv1_1_method = bind(libssl, "TLSv1_1_method", PSSL_METHOD, [])
+_FUNCTIONS |= {
+    # Missing, and falsy, wherever OpenSSL was built without SSL 3.0, which RFC 7568 forbids: use SSLv23_method.
+    "SSLv3_method": (libssl, PSSL_METHOD, [], {"since": "of a build with enable-ssl3-method, 1.1.0"}),
+    "SSLv23_method": (libssl, PSSL_METHOD, [], {"alternatives": ["TLS_method"]}),
+    "TLSv1_method": (libssl, PSSL_METHOD, []),
+    "TLSv1_1_method": (libssl, PSSL_METHOD, []),
+}
 
-SSL_CTX_new = bind(libssl, "SSL_CTX_new", PSSL_CTX, [PSSL_METHOD])
-SSL_CTX_free = bind(libssl, "SSL_CTX_free", None, [PSSL_CTX])
-SSL_CTX_set_verify = bind(libssl, "SSL_CTX_set_verify", None, [PSSL_CTX, c_int, TSetVerify_cb])
-SSL_CTX_use_PrivateKey = bind(libssl, "SSL_CTX_use_PrivateKey", c_int, [PSSL_CTX, PEVP_PKEY])
-SSL_CTX_use_RSAPrivateKey = bind(libssl, "SSL_CTX_use_RSAPrivateKey", c_int, [PSSL_CTX, c_void_p])
-SSL_CTX_use_certificate = bind(libssl, "SSL_CTX_use_certificate", c_int, [PSSL_CTX, PX509])
-SSL_CTX_check_private_key = bind(libssl, "SSL_CTX_check_private_key", c_int, [PSSL_CTX])
-SSL_CTX_use_certificate_file = bind(libssl, "SSL_CTX_use_certificate_file", c_int, [PSSL_CTX, c_char_p, c_int])
-SSL_CTX_use_RSAPrivateKey_file = bind(libssl, "SSL_CTX_use_RSAPrivateKey_file", c_int, [PSSL_CTX, c_char_p, c_int])
-SSL_CTX_get_cert_store = bind(libssl, "SSL_CTX_get_cert_store", PX509_STORE, [PSSL_CTX])
-SSL_CTX_ctrl = bind(libssl, "SSL_CTX_ctrl", c_long, [PSSL_CTX, c_int, c_long, c_void_p])
-SSL_CTX_load_verify_locations = bind(libssl, "SSL_CTX_load_verify_locations", c_int, [PSSL_CTX, c_char_p, c_char_p])
-SSL_CTX_use_certificate_chain_file = bind(libssl, "SSL_CTX_use_certificate_chain_file", c_int, [PSSL_CTX, c_char_p])
-#: Unlike the others it returns 0 for success.
-SSL_CTX_set_alpn_protos = bind(libssl, "SSL_CTX_set_alpn_protos", c_int, [PSSL_CTX, c_char_p, c_uint])
+_FUNCTIONS |= {
+    "SSL_CTX_new": (libssl, PSSL_CTX, [PSSL_METHOD]),
+    "SSL_CTX_free": (libssl, None, [PSSL_CTX]),
+    "SSL_CTX_set_verify": (libssl, None, [PSSL_CTX, c_int, TSetVerify_cb]),
+    "SSL_CTX_use_PrivateKey": (libssl, c_int, [PSSL_CTX, PEVP_PKEY]),
+    "SSL_CTX_use_RSAPrivateKey": (libssl, c_int, [PSSL_CTX, c_void_p]),
+    "SSL_CTX_use_certificate": (libssl, c_int, [PSSL_CTX, PX509]),
+    "SSL_CTX_check_private_key": (libssl, c_int, [PSSL_CTX]),
+    "SSL_CTX_use_certificate_file": (libssl, c_int, [PSSL_CTX, c_char_p, c_int]),
+    "SSL_CTX_use_RSAPrivateKey_file": (libssl, c_int, [PSSL_CTX, c_char_p, c_int]),
+    "SSL_CTX_get_cert_store": (libssl, PX509_STORE, [PSSL_CTX]),
+    "SSL_CTX_ctrl": (libssl, c_long, [PSSL_CTX, c_int, c_long, c_void_p]),
+    "SSL_CTX_load_verify_locations": (libssl, c_int, [PSSL_CTX, c_char_p, c_char_p]),
+    "SSL_CTX_use_certificate_chain_file": (libssl, c_int, [PSSL_CTX, c_char_p]),
+    # Unlike the others it returns 0 for success.
+    "SSL_CTX_set_alpn_protos": (libssl, c_int, [PSSL_CTX, c_char_p, c_uint]),
+}
 
 # --- libssl: connections --------------------------------------------------------------------------------------------
 
-SSL_new = bind(libssl, "SSL_new", PSSL, [PSSL_CTX])
-SSL_set_bio = bind(libssl, "SSL_set_bio", None, [PSSL, PBIO, PBIO])
-SSL_get_peer_certificate = bind(
-    libssl, "SSL_get_peer_certificate", PX509, [PSSL], alternatives=["SSL_get1_peer_certificate"]
-)
+_FUNCTIONS |= {
+    "SSL_new": (libssl, PSSL, [PSSL_CTX]),
+    "SSL_set_bio": (libssl, None, [PSSL, PBIO, PBIO]),
+    "SSL_get_peer_certificate": (libssl, PX509, [PSSL], {"alternatives": ["SSL_get1_peer_certificate"]}),
+}
 SSL_get_error = bind(libssl, "SSL_get_error", c_int, [PSSL, c_int])
-SSL_shutdown = bind(libssl, "SSL_shutdown", c_int, [PSSL])
-SSL_free = bind(libssl, "SSL_free", None, [PSSL])
-SSL_connect = bind(libssl, "SSL_connect", c_int, [PSSL])
-SSL_set_connect_state = bind(libssl, "SSL_set_connect_state", None, [PSSL])
-SSL_set_accept_state = bind(libssl, "SSL_set_accept_state", None, [PSSL])
-SSL_read = bind(libssl, "SSL_read", c_int, [PSSL, c_void_p, c_int])
-SSL_write = bind(libssl, "SSL_write", c_int, [PSSL, c_void_p, c_int])
-SSL_state = bind(libssl, "SSL_state", c_int, [PSSL], alternatives=["SSL_get_state"])
-SSL_pending = bind(libssl, "SSL_pending", c_int, [PSSL])
-SSL_set_cipher_list = bind(libssl, "SSL_set_cipher_list", c_int, [PSSL, c_char_p])
-SSL_get0_alpn_selected = bind(libssl, "SSL_get0_alpn_selected", None, [PSSL, POINTER(c_void_p), POINTER(c_uint)])
-SSL_clear = bind(libssl, "SSL_clear", c_int, [PSSL])
+_FUNCTIONS |= {
+    "SSL_shutdown": (libssl, c_int, [PSSL]),
+    "SSL_free": (libssl, None, [PSSL]),
+    "SSL_connect": (libssl, c_int, [PSSL]),
+    "SSL_set_connect_state": (libssl, None, [PSSL]),
+    "SSL_set_accept_state": (libssl, None, [PSSL]),
+    "SSL_read": (libssl, c_int, [PSSL, c_void_p, c_int]),
+    "SSL_write": (libssl, c_int, [PSSL, c_void_p, c_int]),
+    "SSL_state": (libssl, c_int, [PSSL], {"alternatives": ["SSL_get_state"]}),
+    "SSL_pending": (libssl, c_int, [PSSL]),
+    "SSL_set_cipher_list": (libssl, c_int, [PSSL, c_char_p]),
+    "SSL_get0_alpn_selected": (libssl, None, [PSSL, POINTER(c_void_p), POINTER(c_uint)]),
+    "SSL_clear": (libssl, c_int, [PSSL]),
+}
 SSL_ctrl = bind(libssl, "SSL_ctrl", c_long, [PSSL, c_int, c_long, c_void_p])
 
 # --- libcrypto: locks and clean-up ----------------------------------------------------------------------------------
@@ -279,70 +271,70 @@ def EVP_cleanup() -> None:
 
 # --- libcrypto: errors ----------------------------------------------------------------------------------------------
 
-#: Still a symbol, but an empty function since 1.1: a thread's queue is freed when the thread ends.
-ERR_remove_state = bind(libcrypto, "ERR_remove_state", None, [c_ulong])
-#: Still a symbol, but an empty function since 1.1: a thread's queue is freed when the thread ends.
-ERR_remove_thread_state = bind(libcrypto, "ERR_remove_thread_state", None, [c_void_p])
+_FUNCTIONS |= {
+    # Still a symbol, but an empty function since 1.1: a thread's queue is freed when the thread ends.
+    "ERR_remove_state": (libcrypto, None, [c_ulong]),
+    # Still a symbol, but an empty function since 1.1: a thread's queue is freed when the thread ends.
+    "ERR_remove_thread_state": (libcrypto, None, [c_void_p]),
+}
 ERR_error_string_n = bind(libcrypto, "ERR_error_string_n", None, [c_ulong, c_char_p, c_size_t])
 ERR_get_error = bind(libcrypto, "ERR_get_error", c_ulong, [])
-ERR_load_BIO_strings = bind(libcrypto, "ERR_load_BIO_strings", c_int, [])
+_FUNCTIONS |= {
+    "ERR_load_BIO_strings": (libcrypto, c_int, []),
+}
 
 # --- libcrypto: BIO -------------------------------------------------------------------------------------------------
 
-BIO_new = bind(libcrypto, "BIO_new", PBIO, [PBIO_METHOD])
-BIO_ctrl = bind(libcrypto, "BIO_ctrl", c_long, [PBIO, c_int, c_long, c_void_p])
-#: The BIO reads the caller's memory in place: it must live as long as the BIO.
-BIO_new_mem_buf = bind(libcrypto, "BIO_new_mem_buf", PBIO, [c_void_p, c_int])
-BIO_free = bind(libcrypto, "BIO_free", c_int, [PBIO])
-BIO_s_mem = bind(libcrypto, "BIO_s_mem", PBIO_METHOD, [])
-BIO_read = bind(libcrypto, "BIO_read", c_int, [PBIO, c_void_p, c_int])
-BIO_write = bind(libcrypto, "BIO_write", c_int, [PBIO, c_void_p, c_int])
-BIO_new_socket = bind(libcrypto, "BIO_new_socket", PBIO, [c_int, c_int])
+_FUNCTIONS |= {
+    "BIO_new": (libcrypto, PBIO, [PBIO_METHOD]),
+    "BIO_ctrl": (libcrypto, c_long, [PBIO, c_int, c_long, c_void_p]),
+    # The BIO reads the caller's memory in place: it must live as long as the BIO.
+    "BIO_new_mem_buf": (libcrypto, PBIO, [c_void_p, c_int]),
+    "BIO_free": (libcrypto, c_int, [PBIO]),
+    "BIO_s_mem": (libcrypto, PBIO_METHOD, []),
+    "BIO_read": (libcrypto, c_int, [PBIO, c_void_p, c_int]),
+    "BIO_write": (libcrypto, c_int, [PBIO, c_void_p, c_int]),
+    "BIO_new_socket": (libcrypto, PBIO, [c_int, c_int]),
+}
 
 # --- libcrypto: certificates ----------------------------------------------------------------------------------------
 
-X509_get_issuer_name = bind(libcrypto, "X509_get_issuer_name", PX509_NAME, [PX509])
-X509_get_subject_name = bind(libcrypto, "X509_get_subject_name", PX509_NAME, [PX509])
-X509_free = bind(libcrypto, "X509_free", None, [PX509])
-X509_NAME_print_ex = bind(libcrypto, "X509_NAME_print_ex", c_int, [PBIO, PX509_NAME, c_int, c_ulong])
-sk_num = bind(libcrypto, "sk_num", c_int, [PSTACK], alternatives=["OPENSSL_sk_num"])
-sk_pop = bind(libcrypto, "sk_pop", c_void_p, [PSTACK], alternatives=["OPENSSL_sk_pop"])
-ASN1_BIT_STRING_get_bit = bind(libcrypto, "ASN1_BIT_STRING_get_bit", c_int, [PASN1_BIT_STRING, c_int])
-OBJ_obj2nid = bind(libcrypto, "OBJ_obj2nid", c_int, [PASN1_OBJECT])
-OBJ_nid2sn = bind(libcrypto, "OBJ_nid2sn", c_char_p, [c_int])
-ASN1_STRING_data = bind(
-    libcrypto, "ASN1_STRING_data", POINTER(c_ubyte), [PASN1_STRING], alternatives=["ASN1_STRING_get0_data"]
-)
-PEM_read_bio_X509 = bind(libcrypto, "PEM_read_bio_X509", PX509, [PBIO, PPX509, TPemPasswordCallback, c_void_p])
+_FUNCTIONS |= {
+    "X509_get_issuer_name": (libcrypto, PX509_NAME, [PX509]),
+    "X509_get_subject_name": (libcrypto, PX509_NAME, [PX509]),
+    "X509_free": (libcrypto, None, [PX509]),
+    "X509_NAME_print_ex": (libcrypto, c_int, [PBIO, PX509_NAME, c_int, c_ulong]),
+    "sk_num": (libcrypto, c_int, [PSTACK], {"alternatives": ["OPENSSL_sk_num"]}),
+    "sk_pop": (libcrypto, c_void_p, [PSTACK], {"alternatives": ["OPENSSL_sk_pop"]}),
+    "ASN1_BIT_STRING_get_bit": (libcrypto, c_int, [PASN1_BIT_STRING, c_int]),
+    "OBJ_obj2nid": (libcrypto, c_int, [PASN1_OBJECT]),
+    "OBJ_nid2sn": (libcrypto, c_char_p, [c_int]),
+    "ASN1_STRING_data": (libcrypto, POINTER(c_ubyte), [PASN1_STRING], {"alternatives": ["ASN1_STRING_get0_data"]}),
+    "PEM_read_bio_X509": (libcrypto, PX509, [PBIO, PPX509, TPemPasswordCallback, c_void_p]),
+}
 
 # --- libcrypto: keys, digests, signatures ---------------------------------------------------------------------------
 
-PEM_read_bio_PrivateKey = bind(
-    libcrypto, "PEM_read_bio_PrivateKey", PEVP_PKEY, [PBIO, PPEVP_PKEY, TPemPasswordCallback, c_void_p]
-)
-#: Returns an ``RSA *``, not an ``EVP_PKEY *``; deprecated in OpenSSL 3, where PEM_read_bio_PrivateKey reads any key.
-PEM_read_bio_RSAPrivateKey = bind(
-    libcrypto, "PEM_read_bio_RSAPrivateKey", c_void_p, [PBIO, POINTER(c_void_p), TPemPasswordCallback, c_void_p]
-)
-EVP_PKEY_free = bind(libcrypto, "EVP_PKEY_free", None, [PEVP_PKEY])
-EVP_PKEY_size = bind(libcrypto, "EVP_PKEY_size", c_int, [PEVP_PKEY], alternatives=["EVP_PKEY_get_size"])
-EVP_MD_CTX_create = bind(libcrypto, "EVP_MD_CTX_create", PEVP_MD_CTX, [], alternatives=["EVP_MD_CTX_new"])
-EVP_MD_CTX_destroy = bind(libcrypto, "EVP_MD_CTX_destroy", None, [PEVP_MD_CTX], alternatives=["EVP_MD_CTX_free"])
-EVP_sha256 = bind(libcrypto, "EVP_sha256", PEVP_MD, [])
-EVP_sha1 = bind(libcrypto, "EVP_sha1", PEVP_MD, [])
-EVP_DigestSignInit = bind(
-    libcrypto, "EVP_DigestSignInit", c_int, [PEVP_MD_CTX, POINTER(PEVP_PKEY_CTX), PEVP_MD, PENGINE, PEVP_PKEY]
-)
-EVP_DigestUpdate = bind(libcrypto, "EVP_DigestUpdate", c_int, [PEVP_MD_CTX, c_void_p, c_size_t])
-EVP_DigestSignFinal = bind(libcrypto, "EVP_DigestSignFinal", c_int, [PEVP_MD_CTX, c_void_p, POINTER(c_size_t)])
-EVP_DigestVerifyInit = bind(
-    libcrypto, "EVP_DigestVerifyInit", c_int, [PEVP_MD_CTX, POINTER(PEVP_PKEY_CTX), PEVP_MD, PENGINE, PEVP_PKEY]
-)
-EVP_DigestVerifyFinal = bind(libcrypto, "EVP_DigestVerifyFinal", c_int, [PEVP_MD_CTX, c_void_p, c_size_t])
-CRYPTO_malloc = bind(libcrypto, "CRYPTO_malloc", c_void_p, [c_size_t, c_char_p, c_int])
-#: Takes the place in the source as well since OpenSSL 1.1: ``CRYPTO_free(pointer, None, 0)``.
-CRYPTO_free = bind(libcrypto, "CRYPTO_free", None, [c_void_p, c_char_p, c_int])
-HMAC = bind(libcrypto, "HMAC", c_void_p, [PEVP_MD, c_void_p, c_int, c_void_p, c_size_t, c_void_p, POINTER(c_uint)])
+_FUNCTIONS |= {
+    "PEM_read_bio_PrivateKey": (libcrypto, PEVP_PKEY, [PBIO, PPEVP_PKEY, TPemPasswordCallback, c_void_p]),
+    # Returns an ``RSA *``, not an ``EVP_PKEY *``; deprecated in OpenSSL 3, where PEM_read_bio_PrivateKey reads any key.
+    "PEM_read_bio_RSAPrivateKey": (libcrypto, c_void_p, [PBIO, POINTER(c_void_p), TPemPasswordCallback, c_void_p]),
+    "EVP_PKEY_free": (libcrypto, None, [PEVP_PKEY]),
+    "EVP_PKEY_size": (libcrypto, c_int, [PEVP_PKEY], {"alternatives": ["EVP_PKEY_get_size"]}),
+    "EVP_MD_CTX_create": (libcrypto, PEVP_MD_CTX, [], {"alternatives": ["EVP_MD_CTX_new"]}),
+    "EVP_MD_CTX_destroy": (libcrypto, None, [PEVP_MD_CTX], {"alternatives": ["EVP_MD_CTX_free"]}),
+    "EVP_sha256": (libcrypto, PEVP_MD, []),
+    "EVP_sha1": (libcrypto, PEVP_MD, []),
+    "EVP_DigestSignInit": (libcrypto, c_int, [PEVP_MD_CTX, POINTER(PEVP_PKEY_CTX), PEVP_MD, PENGINE, PEVP_PKEY]),
+    "EVP_DigestUpdate": (libcrypto, c_int, [PEVP_MD_CTX, c_void_p, c_size_t]),
+    "EVP_DigestSignFinal": (libcrypto, c_int, [PEVP_MD_CTX, c_void_p, POINTER(c_size_t)]),
+    "EVP_DigestVerifyInit": (libcrypto, c_int, [PEVP_MD_CTX, POINTER(PEVP_PKEY_CTX), PEVP_MD, PENGINE, PEVP_PKEY]),
+    "EVP_DigestVerifyFinal": (libcrypto, c_int, [PEVP_MD_CTX, c_void_p, c_size_t]),
+    "CRYPTO_malloc": (libcrypto, c_void_p, [c_size_t, c_char_p, c_int]),
+    # Takes the place in the source as well since OpenSSL 1.1: ``CRYPTO_free(pointer, None, 0)``.
+    "CRYPTO_free": (libcrypto, None, [c_void_p, c_char_p, c_int]),
+    "HMAC": (libcrypto, c_void_p, [PEVP_MD, c_void_p, c_int, c_void_p, c_size_t, c_void_p, POINTER(c_uint)]),
+}
 
 # --- Helpers of the unit --------------------------------------------------------------------------------------------
 
@@ -465,3 +457,27 @@ def SSLFinalize() -> None:
 
     Delphi: Grijjy.OpenSSL.API.SSLFinalize
     """
+
+
+# --- What is made when it is first asked for ------------------------------------------------------------------------
+
+_LOCK_TYPES = frozenset((
+    "PCRYPTO_dynlock_value", "TCRYPTO_dynlock_value", "TDynLockCreateCallback", "TDynLockDestroyCallback",
+    "TDynLockLockCallback", "TStatLockLockCallback",
+))  # fmt: skip
+_bind_function = bind_later(globals(), _FUNCTIONS)
+
+
+def _make(name: str) -> Any:
+    if name not in _LOCK_TYPES:
+        return _bind_function(name)
+    from ._locks import LOCK_TYPES
+
+    return LOCK_TYPES[name]
+
+
+__getattr__ = _make
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FUNCTIONS, *_LOCK_TYPES})

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_long, c_size_t, c_uint, c_uint64, c_ulong, c_void_p
 
-from linuxapi.binding import bind
+from linuxapi.binding import bind_later
 
 from ._library import VERSION, libcrypto, libssl
 from .api import PASN1_STRING, PBIO, PBIO_METHOD, PEVP_PKEY, PSSL, PSSL_CTX, PSSL_METHOD, PSTACK, PX509, PX509_STORE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # --- Constants ------------------------------------------------------------------------------------------------------
 
@@ -86,130 +90,133 @@ TNewSessionCallback = CFUNCTYPE(c_int, c_void_p, c_void_p)
 #: ``SSL_CTX_keylog_cb_func``: (SSL, line).
 TKeylogCallback = CFUNCTYPE(None, c_void_p, c_char_p)
 
+#: The C functions, each bound when it is first asked for: library, result, parameters, options of :func:`bind`.
+_FUNCTIONS: dict[str, tuple[Any, ...]] = {}
+#: The option of those that keep the GIL.
+_SHORT = {"hold_gil": True}
+
 # --- Contexts -------------------------------------------------------------------------------------------------------
 
-TLS_client_method = bind(libssl, "TLS_client_method", PSSL_METHOD, [], hold_gil=True)
-SSL_CTX_set_options = bind(libssl, "SSL_CTX_set_options", c_uint64, [PSSL_CTX, c_uint64], hold_gil=True)
-SSL_CTX_set_cipher_list = bind(libssl, "SSL_CTX_set_cipher_list", c_int, [PSSL_CTX, c_char_p])
-SSL_CTX_set_ciphersuites = bind(libssl, "SSL_CTX_set_ciphersuites", c_int, [PSSL_CTX, c_char_p], since="1.1.1")
-SSL_CTX_set_default_read_buffer_len = bind(
-    libssl, "SSL_CTX_set_default_read_buffer_len", None, [PSSL_CTX, c_size_t], hold_gil=True
-)
-SSL_CTX_get_security_level = bind(libssl, "SSL_CTX_get_security_level", c_int, [PSSL_CTX], hold_gil=True)
-SSL_CTX_set_default_verify_paths = bind(libssl, "SSL_CTX_set_default_verify_paths", c_int, [PSSL_CTX])
-SSL_CTX_set1_cert_store = bind(libssl, "SSL_CTX_set1_cert_store", None, [PSSL_CTX, PX509_STORE], since="1.1.1")
-SSL_CTX_sess_set_new_cb = bind(libssl, "SSL_CTX_sess_set_new_cb", None, [PSSL_CTX, TNewSessionCallback], hold_gil=True)
-SSL_CTX_set_keylog_callback = bind(
-    libssl, "SSL_CTX_set_keylog_callback", None, [PSSL_CTX, TKeylogCallback], since="1.1.1", hold_gil=True
-)
+_FUNCTIONS |= {
+    "TLS_client_method": (libssl, PSSL_METHOD, [], _SHORT),
+    "SSL_CTX_set_options": (libssl, c_uint64, [PSSL_CTX, c_uint64], _SHORT),
+    "SSL_CTX_set_cipher_list": (libssl, c_int, [PSSL_CTX, c_char_p]),
+    "SSL_CTX_set_ciphersuites": (libssl, c_int, [PSSL_CTX, c_char_p], {"since": "1.1.1"}),
+    "SSL_CTX_set_default_read_buffer_len": (libssl, None, [PSSL_CTX, c_size_t], _SHORT),
+    "SSL_CTX_get_security_level": (libssl, c_int, [PSSL_CTX], _SHORT),
+    "SSL_CTX_set_default_verify_paths": (libssl, c_int, [PSSL_CTX]),
+    "SSL_CTX_set1_cert_store": (libssl, None, [PSSL_CTX, PX509_STORE], {"since": "1.1.1"}),
+    "SSL_CTX_sess_set_new_cb": (libssl, None, [PSSL_CTX, TNewSessionCallback], _SHORT),
+    "SSL_CTX_set_keylog_callback": (libssl, None, [PSSL_CTX, TKeylogCallback], {"since": "1.1.1", "hold_gil": True}),
+}
 
 # --- Connections ----------------------------------------------------------------------------------------------------
 
-SSL_do_handshake = bind(libssl, "SSL_do_handshake", c_int, [PSSL])
-#: As SSL_CTX_set_alpn_protos for one connection; returns 0 for success.
-SSL_set_alpn_protos = bind(libssl, "SSL_set_alpn_protos", c_int, [PSSL, c_char_p, c_uint], hold_gil=True)
-SSL_set0_wbio = bind(libssl, "SSL_set0_wbio", None, [PSSL, PBIO], hold_gil=True)
-SSL_free_buffers = bind(libssl, "SSL_free_buffers", c_int, [PSSL], since="1.1.1", hold_gil=True)
-SSL_has_pending = bind(libssl, "SSL_has_pending", c_int, [PSSL], hold_gil=True)
-#: "RH" between records, "RB" where the header of one has been read and not all of it is there.
-SSL_rstate_string = bind(libssl, "SSL_rstate_string", c_char_p, [PSSL], hold_gil=True)
-SSL_set_shutdown = bind(libssl, "SSL_set_shutdown", None, [PSSL, c_int], hold_gil=True)
-SSL_get_shutdown = bind(libssl, "SSL_get_shutdown", c_int, [PSSL], hold_gil=True)
-SSL_get_version = bind(libssl, "SSL_get_version", c_char_p, [PSSL], hold_gil=True)
-SSL_get_current_cipher = bind(libssl, "SSL_get_current_cipher", c_void_p, [PSSL], hold_gil=True)
-SSL_CIPHER_get_name = bind(libssl, "SSL_CIPHER_get_name", c_char_p, [c_void_p], hold_gil=True)
-SSL_alert_desc_string_long = bind(libssl, "SSL_alert_desc_string_long", c_char_p, [c_int], hold_gil=True)
+_FUNCTIONS |= {
+    "SSL_do_handshake": (libssl, c_int, [PSSL]),
+    # As SSL_CTX_set_alpn_protos for one connection; returns 0 for success.
+    "SSL_set_alpn_protos": (libssl, c_int, [PSSL, c_char_p, c_uint], _SHORT),
+    "SSL_set0_wbio": (libssl, None, [PSSL, PBIO], _SHORT),
+    "SSL_free_buffers": (libssl, c_int, [PSSL], {"since": "1.1.1", "hold_gil": True}),
+    "SSL_has_pending": (libssl, c_int, [PSSL], _SHORT),
+    # "RH" between records, "RB" where the header of one has been read and not all of it is there.
+    "SSL_rstate_string": (libssl, c_char_p, [PSSL], _SHORT),
+    "SSL_set_shutdown": (libssl, None, [PSSL, c_int], _SHORT),
+    "SSL_get_shutdown": (libssl, c_int, [PSSL], _SHORT),
+    "SSL_get_version": (libssl, c_char_p, [PSSL], _SHORT),
+    "SSL_get_current_cipher": (libssl, c_void_p, [PSSL], _SHORT),
+    "SSL_CIPHER_get_name": (libssl, c_char_p, [c_void_p], _SHORT),
+    "SSL_alert_desc_string_long": (libssl, c_char_p, [c_int], _SHORT),
+}
 
 # --- Verification ---------------------------------------------------------------------------------------------------
 
-SSL_set1_host = bind(libssl, "SSL_set1_host", c_int, [PSSL, c_char_p], hold_gil=True)
-SSL_get0_param = bind(libssl, "SSL_get0_param", PX509_VERIFY_PARAM, [PSSL], hold_gil=True)
-X509_VERIFY_PARAM_set1_host = bind(
-    libcrypto, "X509_VERIFY_PARAM_set1_host", c_int, [PX509_VERIFY_PARAM, c_char_p, c_size_t], hold_gil=True
-)
-X509_check_host = bind(
-    libcrypto, "X509_check_host", c_int, [PX509, c_char_p, c_size_t, c_uint, c_void_p], hold_gil=True
-)
-X509_VERIFY_PARAM_set1_ip_asc = bind(
-    libcrypto, "X509_VERIFY_PARAM_set1_ip_asc", c_int, [PX509_VERIFY_PARAM, c_char_p], hold_gil=True
-)
-X509_VERIFY_PARAM_set_hostflags = bind(
-    libcrypto, "X509_VERIFY_PARAM_set_hostflags", None, [PX509_VERIFY_PARAM, c_uint], hold_gil=True
-)
-SSL_get_verify_result = bind(libssl, "SSL_get_verify_result", c_long, [PSSL], hold_gil=True)
-X509_verify_cert_error_string = bind(libcrypto, "X509_verify_cert_error_string", c_char_p, [c_long], hold_gil=True)
-#: The chain as the peer sent it; on a failed handshake only from OpenSSL 3.0 on. Owned by the SSL.
-SSL_get_peer_cert_chain = bind(libssl, "SSL_get_peer_cert_chain", PSTACK, [PSSL], hold_gil=True)
+_FUNCTIONS |= {
+    "SSL_set1_host": (libssl, c_int, [PSSL, c_char_p], _SHORT),
+    "SSL_get0_param": (libssl, PX509_VERIFY_PARAM, [PSSL], _SHORT),
+    "X509_VERIFY_PARAM_set1_host": (libcrypto, c_int, [PX509_VERIFY_PARAM, c_char_p, c_size_t], _SHORT),
+    "X509_check_host": (libcrypto, c_int, [PX509, c_char_p, c_size_t, c_uint, c_void_p], _SHORT),
+    "X509_VERIFY_PARAM_set1_ip_asc": (libcrypto, c_int, [PX509_VERIFY_PARAM, c_char_p], _SHORT),
+    "X509_VERIFY_PARAM_set_hostflags": (libcrypto, None, [PX509_VERIFY_PARAM, c_uint], _SHORT),
+    "SSL_get_verify_result": (libssl, c_long, [PSSL], _SHORT),
+    "X509_verify_cert_error_string": (libcrypto, c_char_p, [c_long], _SHORT),
+    # The chain as the peer sent it; on a failed handshake only from OpenSSL 3.0 on. Owned by the SSL.
+    "SSL_get_peer_cert_chain": (libssl, PSTACK, [PSSL], _SHORT),
+}
 
 # --- Sessions -------------------------------------------------------------------------------------------------------
 
-SSL_set_session = bind(libssl, "SSL_set_session", c_int, [PSSL, PSSL_SESSION], hold_gil=True)
-SSL_session_reused = bind(libssl, "SSL_session_reused", c_int, [PSSL], hold_gil=True)
-SSL_SESSION_free = bind(libssl, "SSL_SESSION_free", None, [PSSL_SESSION], hold_gil=True)
-SSL_SESSION_up_ref = bind(libssl, "SSL_SESSION_up_ref", c_int, [PSSL_SESSION], hold_gil=True)
-SSL_SESSION_is_resumable = bind(libssl, "SSL_SESSION_is_resumable", c_int, [PSSL_SESSION], since="1.1.1", hold_gil=True)
-SSL_SESSION_get_protocol_version = bind(
-    libssl, "SSL_SESSION_get_protocol_version", c_int, [PSSL_SESSION], hold_gil=True
-)
+_FUNCTIONS |= {
+    "SSL_set_session": (libssl, c_int, [PSSL, PSSL_SESSION], _SHORT),
+    "SSL_session_reused": (libssl, c_int, [PSSL], _SHORT),
+    "SSL_SESSION_free": (libssl, None, [PSSL_SESSION], _SHORT),
+    "SSL_SESSION_up_ref": (libssl, c_int, [PSSL_SESSION], _SHORT),
+    "SSL_SESSION_is_resumable": (libssl, c_int, [PSSL_SESSION], {"since": "1.1.1", "hold_gil": True}),
+    "SSL_SESSION_get_protocol_version": (libssl, c_int, [PSSL_SESSION], _SHORT),
+}
 
 # --- Certificates and their store -----------------------------------------------------------------------------------
 
-X509_STORE_new = bind(libcrypto, "X509_STORE_new", PX509_STORE, [])
-X509_STORE_free = bind(libcrypto, "X509_STORE_free", None, [PX509_STORE])
-X509_STORE_add_cert = bind(libcrypto, "X509_STORE_add_cert", c_int, [PX509_STORE, PX509])
-X509_STORE_load_locations = bind(libcrypto, "X509_STORE_load_locations", c_int, [PX509_STORE, c_char_p, c_char_p])
-X509_STORE_set_default_paths = bind(libcrypto, "X509_STORE_set_default_paths", c_int, [PX509_STORE])
-X509_STORE_get0_objects = bind(libcrypto, "X509_STORE_get0_objects", PSTACK, [PX509_STORE])
-X509_get_default_cert_file = bind(libcrypto, "X509_get_default_cert_file", c_char_p, [])
-X509_get_default_cert_dir = bind(libcrypto, "X509_get_default_cert_dir", c_char_p, [])
-d2i_X509 = bind(libcrypto, "d2i_X509", PX509, [c_void_p, POINTER(c_void_p), c_long])
-i2d_X509 = bind(libcrypto, "i2d_X509", c_int, [PX509, POINTER(c_void_p)])
-X509_digest = bind(libcrypto, "X509_digest", c_int, [PX509, c_void_p, c_char_p, POINTER(c_uint)], hold_gil=True)
-X509_get_X509_PUBKEY = bind(libcrypto, "X509_get_X509_PUBKEY", c_void_p, [PX509], hold_gil=True)
-i2d_X509_PUBKEY = bind(libcrypto, "i2d_X509_PUBKEY", c_int, [c_void_p, POINTER(c_void_p)], hold_gil=True)
-EVP_Digest = bind(
-    libcrypto, "EVP_Digest", c_int, [c_char_p, c_size_t, c_char_p, POINTER(c_uint), c_void_p, c_void_p], hold_gil=True
-)
-X509_get0_notBefore = bind(libcrypto, "X509_get0_notBefore", c_void_p, [PX509])
-X509_get0_notAfter = bind(libcrypto, "X509_get0_notAfter", c_void_p, [PX509])
-X509_cmp_current_time = bind(libcrypto, "X509_cmp_current_time", c_int, [c_void_p])
-ASN1_TIME_print = bind(libcrypto, "ASN1_TIME_print", c_int, [PBIO, c_void_p])
-ASN1_STRING_length = bind(libcrypto, "ASN1_STRING_length", c_int, [PASN1_STRING])
-X509_get_ext_by_NID = bind(libcrypto, "X509_get_ext_by_NID", c_int, [PX509, c_int, c_int])
-X509_get_ext = bind(libcrypto, "X509_get_ext", c_void_p, [PX509, c_int])
-X509V3_EXT_print = bind(libcrypto, "X509V3_EXT_print", c_int, [PBIO, c_void_p, c_ulong, c_int])
-OPENSSL_sk_value = bind(libcrypto, "OPENSSL_sk_value", c_void_p, [PSTACK, c_int])
-EVP_PKEY_base_id = bind(
-    libcrypto, "EVP_PKEY_base_id", c_int, [PEVP_PKEY], alternatives=["EVP_PKEY_get_base_id"], hold_gil=True
-)
-RSA_free = bind(libcrypto, "RSA_free", None, [c_void_p])
+_FUNCTIONS |= {
+    "X509_STORE_new": (libcrypto, PX509_STORE, []),
+    "X509_STORE_free": (libcrypto, None, [PX509_STORE]),
+    "X509_STORE_add_cert": (libcrypto, c_int, [PX509_STORE, PX509]),
+    "X509_STORE_load_locations": (libcrypto, c_int, [PX509_STORE, c_char_p, c_char_p]),
+    "X509_STORE_set_default_paths": (libcrypto, c_int, [PX509_STORE]),
+    "X509_STORE_get0_objects": (libcrypto, PSTACK, [PX509_STORE]),
+    "X509_get_default_cert_file": (libcrypto, c_char_p, []),
+    "X509_get_default_cert_dir": (libcrypto, c_char_p, []),
+    "d2i_X509": (libcrypto, PX509, [c_void_p, POINTER(c_void_p), c_long]),
+    "i2d_X509": (libcrypto, c_int, [PX509, POINTER(c_void_p)]),
+    "X509_digest": (libcrypto, c_int, [PX509, c_void_p, c_char_p, POINTER(c_uint)], _SHORT),
+    "X509_get_X509_PUBKEY": (libcrypto, c_void_p, [PX509], _SHORT),
+    "i2d_X509_PUBKEY": (libcrypto, c_int, [c_void_p, POINTER(c_void_p)], _SHORT),
+    "EVP_Digest": (
+        libcrypto,
+        c_int,
+        [c_char_p, c_size_t, c_char_p, POINTER(c_uint), c_void_p, c_void_p],
+        _SHORT,
+    ),
+    "X509_get0_notBefore": (libcrypto, c_void_p, [PX509]),
+    "X509_get0_notAfter": (libcrypto, c_void_p, [PX509]),
+    "X509_cmp_current_time": (libcrypto, c_int, [c_void_p]),
+    "ASN1_TIME_print": (libcrypto, c_int, [PBIO, c_void_p]),
+    "ASN1_STRING_length": (libcrypto, c_int, [PASN1_STRING]),
+    "X509_get_ext_by_NID": (libcrypto, c_int, [PX509, c_int, c_int]),
+    "X509_get_ext": (libcrypto, c_void_p, [PX509, c_int]),
+    "X509V3_EXT_print": (libcrypto, c_int, [PBIO, c_void_p, c_ulong, c_int]),
+    "OPENSSL_sk_value": (libcrypto, c_void_p, [PSTACK, c_int]),
+    "EVP_PKEY_base_id": (libcrypto, c_int, [PEVP_PKEY], {"alternatives": ["EVP_PKEY_get_base_id"], "hold_gil": True}),
+    "RSA_free": (libcrypto, None, [c_void_p]),
+}
 
 # --- BIO ------------------------------------------------------------------------------------------------------------
 
-BIO_s_secmem = bind(libcrypto, "BIO_s_secmem", PBIO_METHOD, [])
-BIO_ctrl_pending = bind(libcrypto, "BIO_ctrl_pending", c_size_t, [PBIO], hold_gil=True)
+_FUNCTIONS |= {
+    "BIO_s_secmem": (libcrypto, PBIO_METHOD, []),
+    "BIO_ctrl_pending": (libcrypto, c_size_t, [PBIO], _SHORT),
+}
 
 # --- Errors ---------------------------------------------------------------------------------------------------------
 
-ERR_clear_error = bind(libcrypto, "ERR_clear_error", None, [], hold_gil=True)
-ERR_peek_error = bind(libcrypto, "ERR_peek_error", c_ulong, [], hold_gil=True)
-ERR_reason_error_string = bind(libcrypto, "ERR_reason_error_string", c_char_p, [c_ulong], hold_gil=True)
-#: Takes one more parameter (the name of the C function) than the function of 1.1.1.
-ERR_get_error_all = bind(
-    libcrypto,
-    "ERR_get_error_all",
-    c_ulong,
-    [POINTER(c_char_p), POINTER(c_int), POINTER(c_char_p), POINTER(c_char_p), POINTER(c_int)],
-    since="3.0",
-    hold_gil=True,
-)
-ERR_get_error_line_data = bind(
-    libcrypto,
-    "ERR_get_error_line_data",
-    c_ulong,
-    [POINTER(c_char_p), POINTER(c_int), POINTER(c_char_p), POINTER(c_int)],
-    hold_gil=True,
-)
+_FUNCTIONS |= {
+    "ERR_clear_error": (libcrypto, None, [], _SHORT),
+    "ERR_peek_error": (libcrypto, c_ulong, [], _SHORT),
+    "ERR_reason_error_string": (libcrypto, c_char_p, [c_ulong], _SHORT),
+    # Takes one more parameter (the name of the C function) than the function of 1.1.1.
+    "ERR_get_error_all": (
+        libcrypto,
+        c_ulong,
+        [POINTER(c_char_p), POINTER(c_int), POINTER(c_char_p), POINTER(c_char_p), POINTER(c_int)],
+        {"since": "3.0", "hold_gil": True},
+    ),
+    "ERR_get_error_line_data": (
+        libcrypto,
+        c_ulong,
+        [POINTER(c_char_p), POINTER(c_int), POINTER(c_char_p), POINTER(c_int)],
+        _SHORT,
+    ),
+}
 
 _SYSTEM_FLAG = 0x80000000
 
@@ -226,3 +233,10 @@ def ERR_GET_REASON(code: int) -> int:
     if VERSION < 0x30000000:
         return code & 0xFFF
     return code & 0x7FFFFFFF if code & _SYSTEM_FLAG else code & 0x7FFFFF
+
+
+__getattr__ = bind_later(globals(), _FUNCTIONS)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FUNCTIONS})

@@ -13,10 +13,7 @@ from _thread import RLock
 from _weakrefset import WeakSet
 
 from ._library import VERSION
-from ._pem import free_certificates, read_certificates, use_certificate
-from ._pins import Pins
 from ._sessions import SessionCache, new_session_callback, raised
-from ._trust import system_store
 from .api import (
     SSL_OP_ALL,
     SSL_OP_NO_COMPRESSION,
@@ -66,6 +63,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Any, Self
+
+    from ._pins import Pins
 
     Path = str | os.PathLike[str]
 
@@ -150,7 +149,11 @@ class TlsContext:
         #: Whether sessions are resumed.
         self.resumption = resumption
         #: What the server's certificate or key must be, beyond what verification asks for.
-        self.pins = Pins(fingerprints) if fingerprints else None
+        self.pins: Pins | None = None
+        if fingerprints:
+            from ._pins import Pins
+
+            self.pins = Pins(fingerprints)
         #: The sessions that can be resumed.
         self.sessions = SessionCache()
         wire = alpn_wire(alpn)
@@ -185,6 +188,8 @@ class TlsContext:
             if certificate is not None:
                 pem = read_file(certificate, "the certificate")
                 key = pem if private_key is None else read_file(private_key, "the private key")
+                from ._pem import use_certificate
+
                 use_certificate(handle, pem, key, password)
             elif private_key is not None:
                 raise TlsConfigurationError("a private key is of no use without its certificate")
@@ -213,6 +218,8 @@ class TlsContext:
         :raises TlsConfigurationError: there are none.
         """
         if self._trust_pending:
+            from ._trust import system_store
+
             with self._lock:
                 if self._trust_pending:
                     SSL_CTX_set1_cert_store(self.handle, system_store())
@@ -310,6 +317,8 @@ def _load_authorities(
             raise TlsConfigurationError(f"the CA {what} {os.fspath(path)} cannot be used: {reason}", reason=reason)
     if ca_data is not None:
         data = ca_data.encode("utf-8") if isinstance(ca_data, str) else ca_data
+        from ._pem import free_certificates, read_certificates
+
         certificates = read_certificates(data, "the CA data")
         try:
             store = SSL_CTX_get_cert_store(handle)
