@@ -4,6 +4,7 @@ The caller answers for the arguments: descriptors and flags are plain ints, poin
 ``bytes``, sizes stay below 2**31. All return -1 on failure, with the reason in :data:`get_errno`: a copy taken
 inside the call, since a signal handler or the garbage collector may run before the next line of Python does. What
 can block releases the GIL, what cannot keeps it: giving it away costs more than the call when other threads are busy.
+(The exception is :data:`send_shared`.)
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ get_errno = ctypes.get_errno
 
 #: ``send(fd, data, size, flags)``; always with MSG_DONTWAIT, so it cannot block.
 send = bind_untyped(libc, "send")
+#: The same for a thread that waits for the answer next. On loopback the kernel does the receiver's work in here, and
+#: often lets it run: then other threads whose answers have come go on, instead of waiting for a GIL whose owner sleeps.
+send_shared = bind_untyped(libc, "send", hold_gil=False)
 #: ``recv(fd, pointer, size, flags)`` with MSG_DONTWAIT.
 recv = bind_untyped(libc, "recv")
 #: ``recv`` on a descriptor in blocking mode.

@@ -21,7 +21,7 @@ from errno import EAGAIN, EINTR
 from linuxapi.syssocket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, POLLIN, POLLOUT, SHUT_RDWR, SHUT_WR, pollfd
 
 from . import _syscalls
-from ._syscalls import get_errno, recv_blocking, set_receive_timeout
+from ._syscalls import get_errno, recv_blocking, send_shared, set_receive_timeout
 from ._syscalls import recv as recv_now
 from ._syscalls import send as send_now
 from .constants import READ_BLOCK_SIZE
@@ -90,7 +90,8 @@ class Stream:
         size = len(data)
         if not self.backlog_size:
             if size <= _SEND_SIZE:
-                count: int = send_now(self.fd, data, size, _SEND_FLAGS)
+                send = send_shared if self._blocking else send_now
+                count: int = send(self.fd, data, size, _SEND_FLAGS)
                 if count == size:
                     return True
             else:

@@ -12,7 +12,7 @@ from errno import EAGAIN, EINTR
 
 from linuxapi.syssocket import POLLIN, POLLOUT
 
-from ._syscalls import get_errno
+from ._syscalls import get_errno, send_shared
 from ._syscalls import recv as recv_now
 from ._syscalls import send as send_now
 from .errors import ConnectionTimeoutError, TransferTimeoutError
@@ -78,7 +78,8 @@ class TlsStream(Stream):
             size = self.engine.drain_into(block.address, block.size)
             sent = 0
             if size and not self.backlog_size:
-                sent = send_now(self.fd, block.pointer, size, _SEND_FLAGS)
+                send = send_shared if self._blocking else send_now
+                sent = send(self.fd, block.pointer, size, _SEND_FLAGS)
                 if sent < 0:
                     code = get_errno()
                     if code not in (EAGAIN, EINTR):
