@@ -168,8 +168,7 @@ NEW: dict[str, str] = {
     **_new(
         "how the parts of this package tell a client of its non-blocking calls",
         """
-        TgoHttpClient.call_started TgoHttpClient.call_finished TgoHttpClient.call_ended TgoHttpClient.close_when_idle
-        TgoHttpClient.end_calls
+        TgoHttpClient.call_ended TgoHttpClient.close_when_idle TgoHttpClient.end_calls
         """,
     ),
     **_new(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 from .blocking import carry_out, open_stream
 from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV
@@ -499,19 +498,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         if pool is not None and self._manager is None:
             call_elsewhere(lambda: _close_forgotten(pool))
 
-    def call_started(self, call: PendingCall) -> None:
-        """A non-blocking call has begun."""
-        self._running.add(call)
-
-    def call_finished(self, response: HttpResponse | None) -> None:
-        """A non-blocking call has its result, and will tell of it next."""
-        if response is not None:
-            self._last = response
-        self._last_activity = time.monotonic()
-
-    def call_ended(self, call: PendingCall) -> None:
+    def call_ended(self) -> None:
         """A non-blocking call has told of its result."""
-        self._running.discard(call)
         if self._keeper is not None and not self._running:
             self.close()
 

@@ -79,7 +79,7 @@ class Http1Connection(Http1Caller):
             if self._timer_limit != request.recv_timeout or body is not None or request.deadline:
                 self._set_timers(request, now)
             if body is None and exchange.on_sent is None and self._forwarding is None:
-                data = request.http1_head()
+                data = request.built_head or request.http1_head()
             else:
                 data = self._first_piece(exchange)
         except Exception as error:
@@ -178,7 +178,6 @@ class Http1Connection(Http1Caller):
         if exchange is None:
             self._discard()  # idle, and the peer says something that nobody has asked for
             return
-        exchange.last_activity = monotonic()
         exchange.responded = True
         try:
             self._parser.receive(block.data, 0, count)
@@ -190,6 +189,7 @@ class Http1Connection(Http1Caller):
         if exchange.done:
             self._complete(exchange)
             return
+        exchange.last_activity = monotonic()
         length, remaining = self._parser.counted
         if length >= LARGE:
             exchange.expect(length, remaining)
@@ -207,7 +207,8 @@ class Http1Connection(Http1Caller):
             self.origin.give_back(self)
         else:
             self._discard()
-        exchange.finish()
+        if exchange.on_done is not None:
+            exchange.on_done(exchange)
 
     def _discard(self) -> None:
         if self._timer is not None:

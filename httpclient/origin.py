@@ -298,8 +298,9 @@ class Origin(OriginConnections):
 
     def submit(self, exchange: Exchange) -> None:
         """Carry an exchange out by a worker; ``exchange.on_done`` tells when it has ended."""
+        manager = self.pool.socket_manager
         try:
-            worker = self.pool.socket_manager.choose_worker()
+            worker = manager.only_worker or manager.choose_worker()
         except OSError as error:
             self._fail(exchange, self._connect_failure(error, exchange.request, 0.0))
             return
@@ -331,8 +332,11 @@ class Origin(OriginConnections):
             if http2 is not None and http2.accepts_streams:
                 http2.start(exchange, worker)
                 return
+            grant: Http1Connection | str | None
             try:
-                grant = (None if exchange.fresh else self._pop_idle()) or self._ask(exchange, worker)
+                grant = self._idle.pop() if self._idle and not exchange.fresh else self._ask(exchange, worker)
+            except IndexError:
+                continue  # another thread took it
             except OriginRetiredError:
                 self._start_elsewhere(exchange)
                 return

@@ -6,8 +6,8 @@ whoever closes its client; whoever comes first to end it does.
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import InvalidStateError
+from time import monotonic
 
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .pool import ConnectionPool
     from .request import Request
 
+#: Whether anybody wants messages of a class.
+_listened = TMessageManager.default_manager.has_subscribers
+
 
 def begin(  # noqa: PLR0917
     client: TgoHttpClient,
@@ -38,7 +41,14 @@ def begin(  # noqa: PLR0917
     """Begin a request and return the Future of its response; see :meth:`TgoHttpClient.request`."""
     request = client._preparer.prepare(client, method, url, connect_timeout, recv_timeout, options)
     call = PendingCall(client, client._pool or client._open_pool(), request)
-    call.start()
+    client._running.add(call)
+    try:
+        call.attempt(client)
+    except BaseException:
+        call.forget(client)
+        raise
+    if client._closed:  # in this moment, so that it may not have known of this call
+        call.end(aborted())
     return call
 
 
@@ -60,25 +70,12 @@ class PendingCall(HttpFuture):
         self._request = request
         #: Made when something follows from an attempt; most calls are over with the first.
         self._flow: Flow | None = None
-        self._started = time.monotonic()
+        self._started = monotonic()
         self._exchange: Exchange | None = None
         self._given_up = False
 
-    def start(self) -> None:
-        """Begin. In the calling thread."""
-        client = self._client
-        assert client is not None
-        client.call_started(self)
-        try:
-            self._attempt(client)
-        except BaseException:
-            client.call_ended(self)
-            self._forget()
-            raise
-        if client.closed:  # in this moment, so that it may not have known of this call
-            self.end(aborted())
-
-    def _attempt(self, client: TgoHttpClient) -> None:
+    def attempt(self, client: TgoHttpClient) -> None:
+        """Make an attempt at the request, the first or the next one."""
         flow = self._flow
         request = self._request if flow is None else flow.request
         if client.on_recv is None and client.on_sent is None and client.on_informational is None:
@@ -87,7 +84,7 @@ class PendingCall(HttpFuture):
             exchange = client.new_exchange(request, self._attempt_ended)
         if flow is not None:
             exchange.fresh = flow.fresh
-            exchange.began = time.monotonic()
+            exchange.began = monotonic()
         self._exchange = client._current = exchange
         origin = request.origin
         if origin is None:
@@ -119,11 +116,13 @@ class PendingCall(HttpFuture):
         response = HttpResponse(exchange)
         if self._flow is not None:
             response.history = self._flow.history
-        response.started, response.ended = self._started, time.monotonic()
-        client.call_finished(response)
-        if not TMessageManager.default_manager.has_subscribers(TgoHttpResponseMessage) and self.finish(response):
-            self._invoke_callbacks()
-            self._over(client)
+        client._last = response
+        response.started = self._started
+        response.ended = client._last_activity = monotonic()
+        if not _listened(TgoHttpResponseMessage) and self.finish(response):
+            if self._done_callbacks:
+                self._invoke_callbacks()
+            self.forget(client)
         else:
             self._finish(response, None)
 
@@ -131,10 +130,10 @@ class PendingCall(HttpFuture):
         """Make another attempt, after the pause that the flow asks for. In a worker's thread."""
         assert self._flow is not None
         if not self._flow.pause:
-            self._attempt(client)
+            self.attempt(client)
             return
         worker = self._pool.socket_manager.choose_worker()
-        when = time.monotonic() + self._flow.pause
+        when = monotonic() + self._flow.pause
         worker.call_soon(lambda: worker.call_at(when, self._attempt_late))
 
     def _attempt_late(self) -> None:
@@ -144,7 +143,7 @@ class PendingCall(HttpFuture):
         try:
             if self._given_up:
                 raise aborted("the request was given up")
-            self._attempt(client)
+            self.attempt(client)
         except HttpClientError as error:
             self._finish(None, error)
         except BaseException as error:
@@ -175,11 +174,10 @@ class PendingCall(HttpFuture):
             if exchange is not None:
                 exchange.error = error
                 exchange.done = True
-            client.call_finished(None)
+            client._last_activity = monotonic()
         try:
-            manager = TMessageManager.default_manager
-            if manager.has_subscribers(TgoHttpResponseMessage):
-                manager.send_message(client, TgoHttpResponseMessage.of(client, response, error))
+            if _listened(TgoHttpResponseMessage):
+                TMessageManager.default_manager.send_message(client, TgoHttpResponseMessage.of(client, response, error))
         finally:
             try:
                 if error is None:
@@ -189,21 +187,19 @@ class PendingCall(HttpFuture):
             except InvalidStateError:
                 # Cancelled; those who wait for several futures are told only now.
                 self.set_running_or_notify_cancel()
-            self._over(client)
+            self.forget(client)
 
-    def _over(self, client: TgoHttpClient) -> None:
-        """The call has its result, and has told of it."""
-        client.call_ended(self)
-        self._forget()
-
-    def _forget(self) -> None:
-        """Let go of what refers to each other in a circle: it would wait for the garbage collector, which costs more
-        than the call.
+    def forget(self, client: TgoHttpClient) -> None:
+        """The call is over. Let go of what refers to each other in a circle: it would wait for the garbage collector,
+        which costs more than the call.
         """
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.on_done = None
         self._client = self._flow = None
+        client._running.discard(self)
+        if client._keeper is not None:
+            client.call_ended()
 
     def abort(self) -> None:
         """Give the call up, from any thread; it ends in its worker's."""

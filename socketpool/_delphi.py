@@ -288,8 +288,9 @@ NEW: dict[str, str] = {
         TgoSocketConnection.new_stream TgoSocketConnection.check_alpn TgoSocketConnection.give_back
         TgoSocketConnection.take_back TgoSocketConnection.abandon_after_fork
         TgoClientSocketManager.add TgoClientSocketManager.discard TgoClientSocketManager.new_engine
-        TgoClientSocketManager.choose_worker TSocketPoolWorker.abandon_after_fork
+        TgoClientSocketManager.choose_worker TgoClientSocketManager.only_worker TSocketPoolWorker.abandon_after_fork
         TSocketPoolWorker.read_block TSocketPoolWorker.new_read_block TSocketPoolWorker.thread_id
+        TSocketPoolWorker.openings
         """,
     ),
     **_new("protected in the original, as it is in every thread class", "TSocketPoolWorker.execute"),

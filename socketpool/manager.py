@@ -44,6 +44,9 @@ class TgoClientSocketManager:
     Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager
     """
 
+    #: What :meth:`choose_worker` returns every time; ``None`` where it must be asked.
+    only_worker: TSocketPoolWorker | None = None
+
     def __init__(
         self,
         optimization: TgoSocketOptimization | None = None,
@@ -171,6 +174,8 @@ class TgoClientSocketManager:
                     raise ManagerClosedError("the socket manager is closed")
                 while len(workers) < self._number_of_workers:
                     workers.append(TSocketPoolWorker(self))
+                if len(workers) == 1:
+                    self.only_worker = workers[0]
         elif self._closed:
             raise ManagerClosedError("the socket manager is closed")
         return workers[next(self._next) % len(workers)] if len(workers) > 1 else workers[0]
@@ -231,6 +236,7 @@ class TgoClientSocketManager:
             if self._closed:
                 return
             self._closed = True
+            self.only_worker = None
             connections, self._connections = self._connections, set()
             workers = list(self._workers)
             self._free.clear()
@@ -250,6 +256,7 @@ class TgoClientSocketManager:
         for worker in self._workers:
             worker.abandon_after_fork()
         self._workers = []
+        self.only_worker = None
         connections, self._connections = self._connections, set()
         self._free = {}
         for connection in connections:
