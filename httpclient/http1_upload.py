@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .body import Body
 
 #: Bytes of a body that are read from its source and sent at once.
-BODY_PIECE = 128 * 1024
+BODY_PIECE = 256 * 1024
 
 
 def wire_pieces(body: Body) -> Iterator[tuple[bytes, bool]]:

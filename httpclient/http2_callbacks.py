@@ -45,6 +45,8 @@ from nghttp2_api.nghttp2 import (
 )
 from nghttp2_api.structs import nghttp2_frame, nghttp2_frame_hd
 
+from .http2_upload import read_length
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -122,6 +124,9 @@ class SessionCallbacks:
         for name, callback in self._objects.items():
             # Untyped, because argtypes insist on the full prototype.
             bind_untyped(libnghttp2, f"nghttp2_session_callbacks_set_{name}", None)(self.pointer, callback)
+        bind_untyped(libnghttp2, "nghttp2_session_callbacks_set_data_source_read_length_callback", None)(
+            self.pointer, read_length
+        )
 
     def release(self) -> None:
         """Free the library's form, of which each session has a copy."""

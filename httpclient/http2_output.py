@@ -11,6 +11,7 @@ from .http2_native import CallbackGuard, mem_send, resume_data, submit_trailer, 
 from .http2_request import field_array, wire_fields
 from .http2_streams import Http2Streams
 from .http2_trace import FrameReader
+from .http2_upload import FRAME_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from .http2_trace import Http2Frame
     from .http2_upload import Upload, Uploads
 
-#: data_to_send() stops when it has more than so many bytes. malloc gives much larger blocks back to the system each
-#: time, which makes an upload three times as expensive.
-SEND_SIZE = 64 * 1024
+#: data_to_send() stops when it has so many bytes.
+SEND_SIZE = FRAME_SIZE + 9
 #: Frames are read through a view of this size; longer ones in another way.
 _FRAME_VIEW = 32 * 1024
 #: Only frames of a body are larger than this, and only they are looked at for SEND_SIZE.
@@ -74,7 +74,7 @@ class Http2Output(Http2Streams):
     def data_to_send(self) -> bytes:
         """Return what is to be sent now, ``b""`` if there is nothing.
 
-        A large upload comes in pieces of little more than :data:`SEND_SIZE`: call it again when they have been sent.
+        A large upload comes in pieces of :data:`SEND_SIZE` or little more: call it again when they have been sent.
 
         Delphi: Grijjy.Http.TgoHttpClient.nghttp2_Send (private there)
         """
@@ -96,9 +96,9 @@ class Http2Output(Http2Streams):
         self._held = b""
         try:
             if uploads is not None and uploads.busy:
-                self._collect_with_uploads(pointer, uploads, out)
+                large = self._collect_with_uploads(pointer, uploads, out)
             else:
-                self._collect(pointer, out)
+                large = self._collect(pointer, out)
             if self._callbacks.events and not self._dispatching:
                 self._dispatch(memoryview(b""), 0)
         except BaseException as error:
@@ -107,10 +107,11 @@ class Http2Output(Http2Streams):
             raise
         if self._pending_error is not None and not self._dispatching:
             self._settle()
-        self.bytes_sent += len(out) - before
+        data = bytes(out) or large
+        self.bytes_sent += len(data) - before
         if self._trace_sent is not None:
-            self._trace_sent.feed(bytes(out[before:]))
-        return bytes(out)
+            self._trace_sent.feed(data[before:])
+        return data
 
     @property
     def want_write(self) -> bool:
@@ -121,8 +122,11 @@ class Http2Output(Http2Streams):
         uploads = self._uploads
         return bool(self._held) or want_write(pointer) != 0 or (uploads is not None and uploads.waiting)
 
-    def _collect(self, pointer: c_void_p, out: bytearray) -> None:
-        """Take out the frames that can be sent, and append them to *out*."""
+    def _collect(self, pointer: c_void_p, out: bytearray) -> bytes:
+        """Take out the frames that can be sent, and append them to *out*.
+
+        :return: a frame that alone is enough to be sent, and comes first: not to append it saves a copy.
+        """
         place, reference, view, view_address = self._place, self._place_reference, self._frame_view, self._frame_address
         last = 0
         size = mem_send(pointer, reference)
@@ -134,10 +138,12 @@ class Http2Output(Http2Streams):
                     # Nobody looks at what is behind the frame.
                     view = self._frame_view = memoryview((c_char * _FRAME_VIEW).from_address(view_address)).cast("B")
                 out += view[:size]
-            else:
+            elif out or size < SEND_SIZE:
                 out += string_at(address or 0, size)
-            if size > _LARGE_FRAME and len(out) > SEND_SIZE:
-                return
+            else:
+                return string_at(address or 0, size)
+            if size > _LARGE_FRAME and len(out) >= SEND_SIZE:
+                return b""
             last = size
             size = mem_send(pointer, reference)
         if size < 0:
@@ -145,17 +151,18 @@ class Http2Output(Http2Streams):
         elif last and out[3 - last] == NGHTTP2_GOAWAY:
             # The library sends GOAWAY only to end the connection, and nothing after it.
             self._goaway_sent(bytes(out[-last:]))
+        return b""
 
-    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, out: bytearray) -> None:
-        """Take out frames, and read on in the bodies that they have room for."""
+    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, out: bytearray) -> bytes:
+        """Do as :meth:`_collect`, and read on in the bodies that there is room for."""
         failures = self._callbacks.failures
         self._feed(pointer, uploads)
         while True:
-            self._guard.call(self._collect, pointer, out)
+            large: bytes = self._guard.call(self._collect, pointer, out)
             if failures:
                 raise failures.pop()
-            if self._over or len(out) > SEND_SIZE or not self._feed(pointer, uploads):
-                return
+            if large or self._over or len(out) >= SEND_SIZE or not self._feed(pointer, uploads):
+                return large
 
     def _feed(self, pointer: c_void_p, uploads: Uploads) -> bool:
         """Read on in the bodies whose last piece is sent, and end those that are at their end.

@@ -38,10 +38,17 @@ if TYPE_CHECKING:
             """Return the next bytes, about *size*; ``b""`` at the end, ``None`` if there are none yet."""
 
 
-#: How much is read ahead of the library.
-PIECE = 64 * 1024
+#: The most that is put into one DATA frame, where the peer takes that much (SETTINGS_MAX_FRAME_SIZE); it is also how
+#: much is read ahead of the library. Together with its header, such a frame fills records of TLS.
+FRAME_SIZE = 128 * 1024 - 9
+#: What a peer takes that says nothing of it (RFC 9113 section 6.5.2).
+_USUAL_FRAME = 16384
 
 _READ = CFUNCTYPE(c_ssize_t, c_bool, c_int32, c_void_p, c_size_t, c_void_p)
+_READ_LENGTH = CFUNCTYPE(c_ssize_t)
+
+#: Says how large a DATA frame may be; the library lowers it to what the peer and the windows allow.
+read_length = _READ_LENGTH(lambda: FRAME_SIZE)
 
 
 class Upload:
@@ -102,7 +109,7 @@ class Upload:
         """
         if self.final or self._position < self._size:
             return True
-        piece = self._source.read(PIECE)
+        piece = self._source.read(FRAME_SIZE)
         if piece is None:
             self.asleep = True
             return False
@@ -153,7 +160,7 @@ class Upload:
 class Uploads:
     """The request bodies of one session that haven't been sent in full.
 
-    :ivar given: how many times the library has taken something, for whoever counts.
+    :ivar given: how many frames the library has filled, if they had the usual size, for whoever counts.
     """
 
     __slots__ = ("_active", "_ended", "_failures", "_hungry", "_read", "given", "provider")
@@ -245,7 +252,7 @@ class Uploads:
             if upload is None:
                 return NGHTTP2_ERR_DEFERRED
             size = upload.give(buffer, room)
-            self.given += 1
+            self.given += 1 + size // _USUAL_FRAME
             if upload.at_end:
                 del self._active[stream_id]
                 flag = NGHTTP2_DATA_FLAG_EOF

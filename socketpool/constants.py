@@ -10,8 +10,8 @@ from __future__ import annotations
 DEFAULT_BLOCK_SIZE = 4096
 
 #: Size in bytes of the blocks that workers and blocking callers read with: large and few, because a read costs
-#: a system call and a trip through Python whatever its size.
-READ_BLOCK_SIZE = 256 * 1024
+#: a system call and a trip through Python whatever its size. What is never read into takes no memory.
+READ_BLOCK_SIZE = 1024 * 1024
 
 #: The argument of ``epoll_create``, which the kernel ignores but wants positive.
 #: Delphi: Grijjy.SocketPool.Linux.IGNORED

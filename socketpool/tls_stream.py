@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _RECORD_SIZE = 16384
 
 #: How much plaintext is encrypted at once: bounds the memory that a large message takes a second time.
-_WRITE_SIZE = 128 * 1024
+_WRITE_SIZE = 256 * 1024
 
 
 class TlsStream(Stream):

@@ -19,6 +19,7 @@ from httpclient import (
     TgoHttpClient,
     TooManyRedirectsError,
 )
+from socketpool import READ_BLOCK_SIZE
 from tests.httpclient.ways import BLOCKING, LIMIT, NON_BLOCKING
 from tests.servers.files import LARGE_SIZE, content
 from tests.servers.scripted import answer
@@ -70,7 +71,7 @@ def test_a_reader_that_stops_makes_the_server_stop(
 ) -> None:
     with BLOCKING.client(certificates) as http, http.stream("GET", nginx.url(site, "/256m")) as response:
         pieces = response.iter_bytes()
-        assert len(next(pieces)) <= 256 * 1024
+        assert len(next(pieces)) <= READ_BLOCK_SIZE
         with http.stream("GET", nginx.url(site, "/1k")) as other:
             assert other.content == content("1k")
         exchange = response._exchange

@@ -10,6 +10,7 @@ import pytest
 from httpclient.errors import BodyError, InvalidRequestError
 from httpclient.http2 import Http2Session
 from httpclient.http2_output import SEND_SIZE
+from httpclient.http2_upload import FRAME_SIZE
 from tests.httpclient.http2_peer import (
     DATA,
     END_STREAM,
@@ -145,12 +146,28 @@ def test_large_upload_waits_for_windows(server: Server) -> None:
     file = File()
     post(session, file)
     server.receive(session.data_to_send())
-    assert file.position <= 65535 + 65536
+    assert file.position <= 65535 + FRAME_SIZE
     assert len(server.requests[1].body) == 65535
     exchange(session, server)
     assert server.requests[1].body == body
     assert server.requests[1].ended
     session.close()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "largest"), [(None, 16384), (16384, 16384), (20_000, 20_000), (65536, 65536), (2**24 - 1, FRAME_SIZE)]
+)
+def test_frames_are_as_large_as_the_peer_takes_them(session: Http2Session, allowed: int | None, largest: int) -> None:
+    session.data_to_send()
+    windows = settings((4, 1 << 30), *([] if allowed is None else [(5, allowed)]))
+    feed(session, windows + frame(WINDOW_UPDATE, 0, 0, (1 << 30).to_bytes(4, "big")))
+    body = bytes(range(251)) * 4000
+    for request_body in (body, Source(*(body[at : at + FRAME_SIZE] for at in range(0, len(body), FRAME_SIZE)))):
+        stream_id = post(session, request_body).stream_id
+        sent = b"".join(iter(session.data_to_send, b""))
+        payloads = [payload for kind, _, own, payload in split_frames(sent) if (kind, own) == (DATA, stream_id)]
+        assert b"".join(payloads) == body
+        assert max(map(len, payloads)) == largest
 
 
 def test_output_is_limited_for_large_windows(session: Http2Session) -> None:
