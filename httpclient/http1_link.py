@@ -12,7 +12,6 @@ from .errors import HttpClientError, RemoteClosedError
 from .failures import aborted, deadline_passed
 from .http1_response import ResponseParser
 from .http1_upload import Progress
-from .tls import tls_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from .origin import Origin
     from .request import Request
     from .routes import ForwardingRoute
+    from .tls import TlsInfo
 
 #: Seconds to wait for the server to ask for a body that is sent with ``Expect: 100-continue``, before it is sent
 #: unasked (RFC 9110 section 10.1.1: a client should not wait indefinitely).
@@ -70,7 +70,11 @@ class Http1Link:
         #: The address of the peer, for messages.
         self.peer = "" if stream is None else stream.address.text
         #: TLS version, cipher and ALPN protocol, for those who want to see them.
-        self.tls = tls_info(stream if origin.tls else None)
+        self.tls: TlsInfo | None = None
+        if origin.tls:
+            from .tls import tls_info
+
+            self.tls = tls_info(stream)
         #: Makes the heads of the requests where a proxy carries them out.
         self._forwarding: ForwardingRoute | None = None
         if origin.route is not None and origin.route.forwarding:

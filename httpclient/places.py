@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from heapq import heappop, heappush
+from _heapq import heappop, heappush  # the C part of heapq
 
 from .waiting import ROOM
 

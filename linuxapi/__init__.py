@@ -6,7 +6,6 @@ Linuxapi.Timerfd, and the Posix units of Delphi's own library.
 
 from __future__ import annotations
 
-from ._later import LATER, load
 from .binding import (
     Library,
     MissingFunction,
@@ -355,8 +354,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ._later import load
+
     value = globals()[name] = load(name)
     return value
 

@@ -10,7 +10,6 @@ Delphi: units Grijjy.OpenSSL.API and Grijjy.OpenSSL.
 from __future__ import annotations
 
 from . import api, client_api
-from ._later import LATER, load
 from .client_api import TLS1_2_VERSION, TLS1_3_VERSION
 from .context import TlsContext
 from .engine import TlsEngine
@@ -50,8 +49,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ._later import load
+
     value = globals()[name] = load(name)
     return value
 

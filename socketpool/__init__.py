@@ -5,7 +5,6 @@ Delphi: units Grijjy.SocketPool.Linux and Grijjy.MemoryPool.
 
 from __future__ import annotations
 
-from ._later import LATER, load
 from .connection import TgoSocketConnection
 from .constants import (
     CONNECT_TIMEOUT,
@@ -83,8 +82,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ._later import load
+
     value = globals()[name] = load(name)
     return value
 

@@ -10,11 +10,11 @@ Delphi: Grijjy.SocketPool.Linux.TSocketPoolWorker
 from __future__ import annotations
 
 import ctypes
-import heapq
 import os
 import sys
 import threading
 import time
+from _heapq import heappop, heappush  # the C part of heapq
 from collections import deque
 from errno import EINTR
 from itertools import count
@@ -223,7 +223,7 @@ class TSocketPoolWorker:
         :param argument: what to call it with; ``None`` to call it without.
         """
         timer = Timer(when, call, argument)
-        heapq.heappush(self._timers, timer)
+        heappush(self._timers, timer)
         return timer
 
     def new_read_block(self) -> MemoryBlock:
@@ -377,7 +377,7 @@ class TSocketPoolWorker:
         """How long to sleep, in milliseconds as epoll counts; -1 for as long as nothing happens."""
         timers = self._timers
         while timers and timers[0].call is None:
-            heapq.heappop(timers)
+            heappop(timers)
         if not timers:
             return -1
         return milliseconds(timers[0].when - time.monotonic())
@@ -386,7 +386,7 @@ class TSocketPoolWorker:
         timers = self._timers
         now = time.monotonic()
         while timers and timers[0].when <= now:
-            timer = heapq.heappop(timers)
+            timer = heappop(timers)
             call, argument = timer.call, timer.argument
             if call is not None:
                 try:
