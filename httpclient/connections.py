@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from .errors import ClientClosedError
 from .http1_connection import Http1Connection
-from .http1_response import KnownHead
+from .http1_response import KnownHead, ResponseParser
 from .waiting import ROOM, SHARED, Waiter
 
 TYPE_CHECKING = False
@@ -50,8 +50,8 @@ class OriginConnections:
 
     __slots__ = (
         "_closed", "_connections", "_granted_at", "_http2", "_idle", "_lock", "_negotiated", "_opening", "_places",
-        "_retired", "_starved", "_unsettled", "_wait_timer", "_waiting", "host", "known_head", "pool", "port",
-        "queued", "route", "stands_alone", "tls",
+        "_retired", "_starved", "_unsettled", "_wait_timer", "_waiting", "host", "known_head", "parsers", "pool",
+        "port", "queued", "route", "stands_alone", "tls",
     )  # fmt: skip
 
     def __init__(self, pool: ConnectionPool, uri: TgoURI, route: Route | None = None) -> None:
@@ -61,6 +61,8 @@ class OriginConnections:
         self.port = uri.port
         self.tls = uri.scheme == "https"
         self.known_head = KnownHead()
+        #: Parsers that have nothing to do, for connections that have none.
+        self.parsers: list[ResponseParser] = []
         self._places = pool.places
         #: One for all origins of the pool.
         self._lock = pool.places.lock
@@ -86,6 +88,13 @@ class OriginConnections:
         self.queued = 0
         #: What the peer speaks: ``True`` HTTP/2, ``False`` HTTP/1.1, ``None`` not known yet.
         self._negotiated: bool | None = pool.http2 if pool.http2 is not None or self.tls else False
+
+    def take_parser(self) -> ResponseParser:
+        """Return a parser for a connection."""
+        try:
+            return self.parsers.pop()
+        except IndexError:
+            return ResponseParser(self.pool.limits, self.known_head)
 
     # Asking
 

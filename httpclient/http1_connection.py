@@ -16,7 +16,7 @@ from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, ReceiveTimeoutEr
 from .exchange import LARGE
 from .failures import EventFailedError, deadline_passed, transfer_failure
 from .http1_caller import Http1Caller
-from .http1_link import CONTINUE_WAIT, NO_LIMIT, look_again, settled, spoilt
+from .http1_link import CONTINUE_WAIT, NO_LIMIT, NO_PARSER, look_again, settled, spoilt
 from .http1_upload import Progress, wire_pieces
 
 TYPE_CHECKING = False
@@ -51,6 +51,9 @@ class Http1Connection(Http1Caller):
             self.attach(worker)
         except OSError:
             return False
+        if self._parser is not NO_PARSER:
+            self.origin.parsers.append(self._parser)
+            self._parser = NO_PARSER
         return True
 
     def start(self, exchange: Exchange, looked: bool = False) -> None:
@@ -74,7 +77,10 @@ class Http1Connection(Http1Caller):
         if request.closes:
             self._last = True
         try:
-            self._parser.start(request.method, exchange)
+            parser = self._parser
+            if parser is NO_PARSER:
+                parser = self._parser = self.origin.take_parser()
+            parser.start(request.method, exchange)
             exchange.last_activity = now = monotonic()
             if self._timer_limit != request.recv_timeout or body is not None or request.deadline:
                 self._set_timers(request, now)
@@ -204,6 +210,8 @@ class Http1Connection(Http1Caller):
         self._leave()
         self.head = exchange.head
         if self.is_reusable():
+            self.origin.parsers.append(self._parser)
+            self._parser = NO_PARSER
             self.origin.give_back(self)
         else:
             self._discard()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .exchange import Exchange
     from .head import ResponseHead
-    from .http1_limits import Http1Limits
     from .origin import Origin
     from .request import Request
     from .routes import ForwardingRoute
@@ -36,6 +35,9 @@ _KEEP_ALIVE_MARGIN = 1.0
 
 _UNLIMITED = float("inf")
 
+#: Stands for the parser where there is none.
+NO_PARSER = ResponseParser()
+
 #: No time limit at all: none is negative.
 NO_LIMIT = -1.0
 
@@ -47,7 +49,6 @@ class Http1Link:
 
     :param origin: where it is given back to.
     :param connection: connected, detached or attached.
-    :param limits: bounds for the response parser.
 
     :ivar exchange: what it is used for; ``None`` while it is idle.
     :ivar uses: how many exchanges it has served.
@@ -63,7 +64,7 @@ class Http1Link:
     #: See Http2Connection.
     ended_in_turn = False
 
-    def __init__(self, origin: Origin, connection: TgoSocketConnection, limits: Http1Limits | None) -> None:
+    def __init__(self, origin: Origin, connection: TgoSocketConnection) -> None:
         self.origin = origin
         self.connection = connection
         stream = connection.stream
@@ -87,7 +88,9 @@ class Http1Link:
         #: Why the other side of this process ends it; whoever waits for it raises this.
         self.closing: HttpClientError | None = None
         self.exchange: Exchange | None = None
-        self._parser = ResponseParser(limits, origin.known_head)
+        #: Of the response under way. A worker gives it back to the origin between two responses, since there may be
+        #: thousands of idle connections; a caller keeps it.
+        self._parser = NO_PARSER
         #: Everything of the request has been given to the socket, so another request may follow it.
         self._body_over = True
         #: The request says that it is the last one on this connection.

@@ -248,7 +248,7 @@ class Origin(OriginConnections):
 
             opened = Http2Connection(self, connection)
         else:
-            opened = Http1Connection(self, connection, self.pool.limits)
+            opened = Http1Connection(self, connection)
         exchange.times, connection.times = connection.times, None
         exchange.connection = opened  # first, so that whoever is interrupted from here on ends it
         with self._lock:

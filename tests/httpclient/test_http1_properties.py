@@ -61,7 +61,7 @@ def test_the_regular_expressions_are_there_after_some_responses() -> None:
         import sys
         from httpclient.http1_response import ResponseParser
         class Sink:
-            on_head = on_data = on_end = lambda *_: None
+            on_head = on_data = on_end = on_response = lambda *_: None
         parser = ResponseParser()
         for number in range(20):
             head = b"HTTP/1.1 200 OK\\r\\nDate: %d\\r\\nContent-Length: 0\\r\\n\\r\\n" % number
