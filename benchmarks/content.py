@@ -30,6 +30,11 @@ BULK_SIZE = 256 * MIB
 BULK_QUICK_SIZE = 32 * MIB
 BULK_SHORT_SIZE = 8 * MIB
 
+# The sizes of bodies, and of header fields, by which the growth of a request's cost is measured.
+GROWING_SIZES = (KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB)
+# A header field with its line's end; they are numbered from 1.
+FIELD_SIZE = 64
+
 # The long content repeats this. Its length is prime, so that a lost, doubled or moved buffer can't go unnoticed.
 _PERIOD = 1_000_003
 # Any piece up to this long, wherever it begins, is one slice of the pattern.
@@ -45,6 +50,13 @@ def piece(start: int, size: int) -> bytes:
     """The long content from `start` on; `size` is at most LONGEST_PIECE."""
     start %= _PERIOD
     return _pattern[start : start + size]
+
+
+def field(number: int) -> tuple[str, str]:
+    """The name and value of a header field; the line is FIELD_SIZE long."""
+    name = f"X-Field-{number:05}"
+    start = number % 512
+    return name, SMALL[start : start + FIELD_SIZE - len(name) - len(": \r\n")].decode("ascii")
 
 
 def write_file(path: Path, size: int) -> None:

@@ -219,6 +219,7 @@ _MEASURES: dict[str, Callable[[Task, Any], Sample]] = {
     "one_at_a_time": measure_requests,
     "at_once": measure_requests,
     "in_threads": measure_requests,
+    "headers": measure_requests,
     "new_connections": measure_requests,
     "hold": measure_hold,
     "download": measure_download,
@@ -268,7 +269,7 @@ def main() -> None:
     result = outcome(
         Task(
             client=task["client"],
-            workload=find(task["workload"], task["concurrency"]),
+            workload=find(task["workload"], task["size"]),
             server=Server(**task["server"]),
             effort=Effort(**task["effort"]),
         )

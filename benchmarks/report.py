@@ -40,7 +40,7 @@ def new_result(workload: Workload, effort: Effort, where: Server) -> Result:
         "title": effort.title(workload),
         "cpu": workload.unit.cpu,
         "rate": workload.unit.rate,
-        "concurrency": workload.concurrency,
+        "size": workload.size,
         "rounds": workload.most_rounds,
         "effort": {"seconds": effort.seconds, "bulk_size": effort.bulk_size, "processes": effort.processes},
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -79,7 +79,7 @@ def save(results: Results, path: Path) -> None:
 def merge(old: Results, new: Results) -> Results:
     """The old results, with those workloads replaced that were measured again, in the workloads' order."""
     both = {**old, **new}
-    order = [workload.id for workload in workloads.WORKLOADS]
+    order = [workload.id for workload in (*workloads.WORKLOADS, *workloads.GROWING)]
     return {name: both[name] for name in sorted(both, key=lambda name: _place(name, order))}
 
 
@@ -111,7 +111,7 @@ def _more(result: Result, client: str, name: str) -> float | None:
     return float(median(s["more"][name] for s in samples)) if samples else None
 
 
-def _number(value: float | None, suffix: str = "") -> str:
+def number(value: float | None, suffix: str = "") -> str:
     """Three digits that mean something."""
     if value is None:
         return "-"
@@ -131,12 +131,17 @@ def progress(workload: Workload, client: str, outcome: dict[str, Any]) -> str:
         return f"{workload.id:16} {client:21} {kind}: {why}"
     sample = outcome["sample"]
     value = sample["cpu"] / sample["units"] * workload.unit.scale
-    return f"{workload.id:16} {client:21} {_number(value):>8} {workload.unit.cpu}"
+    return f"{workload.id:16} {client:21} {number(value):>8} {workload.unit.cpu}"
 
 
 def text(results: Results) -> str:
     parts = [_workload_text(name, result) for name, result in results.items() if _measured(result)]
-    return "\n\n".join([*parts, *_growth_texts(results), _missing_text(results), _versions_text(results)])
+    return "\n\n".join([*parts, notes(results)])
+
+
+def notes(results: Results) -> str:
+    """What else there is to say about results: what is missing, and what was measured with what."""
+    return f"{_missing_text(results)}\n\n{_versions_text(results)}"
 
 
 def _measured(result: Result) -> list[str]:
@@ -161,34 +166,11 @@ def _workload_text(name: str, result: Result) -> str:
         rate = median(sample["units"] / sample["wall"] for sample in samples)
         server = _median(samples, "server_cpu") * scale
         line = f"    {clients.label(client):21}"
-        line += "".join(f"{_number(value):>9}" for value in (median(each), each[0], each[-1], ratio))
-        line += f"{_number(rate):>16}{_number(server):>12}{max(0.0, elsewhere):>11.0%}"
+        line += "".join(f"{number(value):>9}" for value in (median(each), each[0], each[-1], ratio))
+        line += f"{number(rate):>16}{number(server):>12}{max(0.0, elsewhere):>11.0%}"
         for what in samples[0]["more"]:
-            line += f"   {what.replace('_', ' ')} {_number(_more(result, client, what))}"
+            line += f"   {what.replace('_', ' ')} {number(_more(result, client, what))}"
         lines.append(line)
-    return "\n".join(lines)
-
-
-def _growth_texts(results: Results) -> list[str]:
-    """A table for each workload that was measured at several sizes: a line for each size, a column for each client."""
-    curves: dict[str, dict[str, Result]] = {}
-    for name, result in results.items():
-        base, _, size = name.partition("@")
-        if size and _measured(result):
-            curves.setdefault(base, {})[size] = result
-    return [_growth_text(base, points) for base, points in curves.items()]
-
-
-def _growth_text(base: str, points: dict[str, Result]) -> str:
-    shown = [client for client in clients.names() if any(client in _measured(result) for result in points.values())]
-    first = next(iter(points.values()))
-    lines = [
-        f"{base} at several sizes  ({first['cpu']})",
-        f"    {'':>8}" + "".join(f"{clients.label(client):>22}" for client in shown),
-    ]
-    for size, result in points.items():
-        values = [cpu(result, client, _scale(base)) for client in shown]
-        lines.append(f"    {size:>8}" + "".join(f"{_number(value):>22}" for value in values))
     return "\n".join(lines)
 
 
@@ -232,12 +214,16 @@ def _client_versions(results: Results) -> dict[str, str]:
 
 
 def write_readme(results: Results, path: Path) -> None:
-    """Replace what stands between the two markers."""
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} lacks the markers {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n{markdown(results)}\n{END}{after}", encoding="utf-8")
+    replace_between(path, BEGIN, END, markdown(results))
+
+
+def replace_between(path: Path, begin: str, end: str, text: str) -> None:
+    """Replace what stands between two markers."""
+    before, found_begin, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"{path} lacks the markers {begin} and {end}")
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def markdown(results: Results) -> str:
@@ -266,8 +252,8 @@ def _has_numbers(result: Result, client: str) -> bool:
 
 def _row(title: str, values: dict[str, float | None], beside: Iterable[float | None]) -> str:
     known = [value for value in values.values() if value is not None]
-    cells = [f"**{_number(value)}**" if known and value == min(known) else _number(value) for value in values.values()]
-    cells += [_number(lead(values)), *(f"*{_number(value)}*" for value in beside)]
+    cells = [f"**{number(value)}**" if known and value == min(known) else number(value) for value in values.values()]
+    cells += [number(lead(values)), *(f"*{number(value)}*" for value in beside)]
     return f"| {title} | {' | '.join(cells)} |"
 
 

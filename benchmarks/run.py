@@ -16,10 +16,11 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import clients, report, server, workloads
+from benchmarks import clients, growth, report, server, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 README = ROOT / "README.md"
+GROWTH_PLOT = ROOT / "docs" / "growth.svg"
+GROWTH_TEXT = ROOT / "docs" / "performance.md"
 # A client that can't live beside the others has a virtual environment of its own here, under its name.
 ENVIRONMENTS = ROOT / "build" / "environments"
 
@@ -37,7 +40,8 @@ ENVIRONMENTS = ROOT / "build" / "environments"
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     if options.list:
-        print("\n".join(f"{each.id:16} {options.effort.title(each)}" for each in options.workloads))
+        for workload in chain(*options.workloads):
+            print(f"{workload.id:16} {options.effort.title(workload)}")
         print("clients:", ", ".join(clients.names()))
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
@@ -47,51 +51,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: report.Results = {}
     try:
         with server.running() as where:
-            for workload in map(options.effort.limit, options.workloads):
-                results[workload.id] = report.new_result(workload, options.effort, where)
-                _measure(results[workload.id], workload, options.clients, options.effort, where)
+            for together in options.workloads:
+                _measure(results, [*map(options.effort.limit, together)], options.clients, options.effort, where)
     except server.ServerError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{report.text(results)}\ninterrupted: that is what there is; nothing was written")
+        print(f"{_text(results, options)}\ninterrupted: that is what there is; nothing was written")
         return 130
-    print(f"{report.text(results)}\n{time.monotonic() - started:.0f} seconds")
+    print(f"{_text(results, options)}\n{time.monotonic() - started:.0f} seconds")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     report.save(results, options.json)
     if options.write:
         merged = report.merge(report.load(RESULTS), results)
         report.save(merged, RESULTS)
-        report.write_readme(merged, README)
+        if options.growth:
+            growth.write(merged, GROWTH_PLOT, GROWTH_TEXT)
+        else:
+            report.write_readme(merged, README)
     return 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Compares this client with others.")
     parser.add_argument("--quick", action="store_true", help="a short, rough run: under 90 seconds")
-    parser.add_argument("--only", default="", metavar="W1,...", help="only these workloads; W7 is all of W7")
-    parser.add_argument("--clients", default=",".join(clients.names()), metavar="ours,...", help="only these clients")
+    parser.add_argument("--only", default="", metavar="W1,...", help="only these workloads or curves; W7 is all of W7")
+    parser.add_argument("--clients", default="", metavar="ours,...", help="only these clients")
     parser.add_argument("--rounds", type=int, help="how often each client does each workload (3; quick: 1)")
     parser.add_argument("--seconds", type=float, help="how long a measured part takes, about (0.8; quick: 0.15)")
-    parser.add_argument("--growth", action="store_true", help="W4, W5 and W6 at several sizes instead")
+    parser.add_argument("--growth", action="store_true", help="how costs grow with the size, instead")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core to use (the last)")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "benchmarks.json", help="where the results go")
-    parser.add_argument("--write", action="store_true", help="update benchmarks/results.json and the README's table")
+    parser.add_argument("--write", action="store_true", help="update results.json and the document that shows it")
     parser.add_argument("--list", action="store_true", help="list the workloads and clients")
     options = parser.parse_args(arguments)
     try:
-        options.workloads = workloads.select(_listed(options.only))
+        if options.growth:
+            options.workloads = [curve.points() for curve in growth.select(_listed(options.only))]
+        else:
+            options.workloads = [[workload] for workload in workloads.select(_listed(options.only))]
     except ValueError as error:
         parser.error(str(error))
-    options.clients = _listed(options.clients)
+    options.clients = _listed(options.clients) or (list(growth.CLIENTS) if options.growth else clients.names())
     if unknown := set(options.clients).difference(clients.names()):
         parser.error(f"there is no client {', '.join(sorted(unknown))}; there are {', '.join(clients.names())}")
-    if options.growth:
-        options.workloads = workloads.growth(options.workloads)
-    effort = workloads.QUICK if options.quick else workloads.NORMAL
+    effort = workloads.QUICK if options.quick else workloads.GROWTH if options.growth else workloads.NORMAL
     given = {"rounds": options.rounds, "seconds": options.seconds}
     options.effort = replace(effort, **{name: value for name, value in given.items() if value is not None})
     return options
+
+
+def _text(results: report.Results, options: argparse.Namespace) -> str:
+    return f"{growth.text(results)}\n\n{report.notes(results)}" if options.growth else report.text(results)
 
 
 def _listed(text: str) -> list[str]:
@@ -107,12 +118,21 @@ def allow_many_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _measure(result: report.Result, workload: Workload, names: Sequence[str], effort: Effort, where: Server) -> None:
-    """Interleaved: in each round every client has its turn, and each round another one begins."""
-    for number in range(workload.most_rounds):
+def _measure(
+    results: report.Results, together: Sequence[Workload], names: Sequence[str], effort: Effort, where: Server
+) -> None:
+    """Interleaved: in each round every client has its turn, and each round another one begins.
+
+    What is compared with each other, such as the points of a curve, is measured together: in each round all of it.
+    """
+    for workload in together:
+        results[workload.id] = report.new_result(workload, effort, where)
+    for number in range(effort.rounds):
         turn = number % len(names)
-        for name in [*names[turn:], *names[:turn]]:
-            _take_turn(result, workload, name, effort, where)
+        for workload in together:
+            if number < workload.most_rounds:
+                for name in [*names[turn:], *names[:turn]]:
+                    _take_turn(results[workload.id], workload, name, effort, where)
 
 
 def _take_turn(result: report.Result, workload: Workload, name: str, effort: Effort, where: Server) -> None:
@@ -140,7 +160,7 @@ def _run_alone(name: str, workload: Workload, effort: Effort, where: Server) -> 
     task = {
         "client": name,
         "workload": workload.id,
-        "concurrency": workload.concurrency,
+        "size": workload.size,
         "server": asdict(where),
         "effort": asdict(effort),
     }

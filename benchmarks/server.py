@@ -5,6 +5,8 @@ It serves, over plain TCP on one port and over TLS (ALPN offers HTTP/2 and HTTP/
     /small              1 KiB, the same for every request
     /session            1 KiB, whose first byte tells whether this TLS session was resumed ("r") or not (".")
     /bulk-SIZE          a long download
+    /body-SIZE          the beginning of it
+    /headers-SIZE       1 KiB, with that many bytes of header fields, one of which is new each time
     PUT /upload/NAME    stored as a file, so that what arrived can be compared
     /status             nginx's own count of connections (stub_status)
 
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 # Connections differ by address and port on both sides: with ten addresses to connect to, 10,000 connections and those
 # of the rounds before them, still in TIME_WAIT, never come near the 28,000 ephemeral ports that each address has.
 HOSTS = tuple(f"127.0.0.{number}" for number in range(1, 11))
+
+# At a time on one HTTP/2 connection; nginx's own default.
+MOST_STREAMS = 128
 
 # Room for the bulk file, one upload, and nginx's copy of it.
 TMPFS_ROOM = 3 * content.BULK_SIZE
@@ -146,6 +151,12 @@ def _write_content(directory: Path) -> None:
         (directory / name).mkdir()
     for size in (content.BULK_SIZE, content.BULK_QUICK_SIZE, content.BULK_SHORT_SIZE):
         content.write_file(directory / "files" / f"bulk-{size}", size)
+    for size in content.GROWING_SIZES:
+        content.write_file(directory / "files" / f"body-{size}", size)
+        fields = map(content.field, range(1, size // content.FIELD_SIZE + 1))
+        lines = "".join(f"add_header {name} {value};\n" for name, value in fields)
+        # A head that is always the same could be recognised instead of being read.
+        (directory / f"headers-{size}.conf").write_text(f"add_header X-Request $request_id;\n{lines}", encoding="ascii")
 
 
 def _free_ports() -> list[int]:
@@ -171,11 +182,16 @@ def _configuration(directory: Path, plain_port: int, tls_port: int) -> str:
     # The worker must be able to read the directory, which belongs to whoever runs this.
     user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
     descriptors = os.sysconf("SC_OPEN_MAX")
+    small = f'return 200 "{content.SMALL.decode("ascii")}";'
+    headers = "\n    ".join(
+        f"location = /headers-{size} {{ include headers-{size}.conf; {small} }}" for size in content.GROWING_SIZES
+    )
     locations = f"""
-    location = /small {{ return 200 "{content.SMALL.decode("ascii")}"; }}
+    location = /small {{ {small} }}
     location = /session {{ return 200 "${{ssl_session_reused}}{content.SESSION_REST.decode("ascii")}"; }}
     location = /worker {{ return 200 "$pid"; }}
     location = /status {{ stub_status; }}
+    {headers}
     location /upload/ {{ root {directory}; dav_methods PUT; client_max_body_size 0; client_body_buffer_size 1m; }}"""
     return f"""
 daemon off;
@@ -193,7 +209,7 @@ http {{
   tcp_nopush on;
   keepalive_timeout 1h;
   keepalive_requests 1000000000;
-  http2_max_concurrent_streams 1000;
+  http2_max_concurrent_streams {MOST_STREAMS};
   client_body_temp_path {directory}/temporary/body;
   proxy_temp_path {directory}/temporary/proxy;
   fastcgi_temp_path {directory}/temporary/fastcgi;

@@ -37,8 +37,9 @@ class Workload:
     """One row of the result.
 
     `operation` names the function of a client's module that does it (see benchmarks/clients/__init__.py);
-    `concurrency` is how many requests, threads or connections there are at a time. The title may contain `{size}`,
-    which stands for that number, and `{bulk}`, for the MiB of a long body: a quick run has less of both.
+    `concurrency` is how many requests, threads or connections there are at a time, `response_size` how many bytes of a
+    body or of header fields come back. `grows` says which of the two is the workload's size, for which `{size}` stands
+    in the title and the path. `{bulk}` stands for the MiB of a long body. A quick run has less.
     """
 
     id: str
@@ -49,6 +50,8 @@ class Workload:
     http2: bool = False
     resume: bool = False
     concurrency: int = 1
+    response_size: int = 0
+    grows: str = "concurrency"
     path: str = "/small"
     # Fewer than the other workloads get, for those that take long and repeat well.
     most_rounds: int = 100
@@ -59,6 +62,10 @@ class Workload:
     def group(self) -> str:
         """W7 for W7-upload-tls, W5 for W5@100."""
         return re.split("[-@]", self.id)[0]
+
+    @property
+    def size(self) -> int:
+        return int(getattr(self, self.grows))
 
     def needs(self) -> list[str]:
         """What a client must be able to do, from the general to the special."""
@@ -99,8 +106,12 @@ WORKLOADS = (
     Workload("W9-tls", "the same, TLS", "cold", PROCESS, tls=True),
 )
 
-# How a cost grows: the same workloads at other sizes (`--growth`).
-GROWTH = {"W4": (1, 10, 100, 500), "W5": (1, 10, 100, 1000, 4000), "W6-plain": (1000, 4000, 10_000)}
+# Those that there are only as points of a growth curve (benchmarks/growth.py).
+_SIZE = "response_size"
+GROWING = (
+    Workload("body", "HTTP/1.1, body of {size:,} bytes", "one_at_a_time", REQUEST, grows=_SIZE, path="/body"),
+    Workload("headers", "HTTP/1.1, header fields, {size:,} bytes", "headers", REQUEST, grows=_SIZE, path="/headers"),
+)
 
 
 def select(names: Iterable[str]) -> list[Workload]:
@@ -113,15 +124,13 @@ def select(names: Iterable[str]) -> list[Workload]:
     return [workload for workload in WORKLOADS if not wanted or {workload.id, workload.group} & set(wanted)]
 
 
-def growth(workloads: Iterable[Workload]) -> list[Workload]:
-    """These workloads at every size that their growth is looked at."""
-    return [find(f"{workload.id}@{size}", size) for workload in workloads for size in GROWTH.get(workload.id, ())]
-
-
-def find(identifier: str, concurrency: int) -> Workload:
+def find(identifier: str, size: int) -> Workload:
     """The workload of this identifier at this size; W5@100 is W5 as a point of a growth curve."""
-    known = {workload.id: workload for workload in WORKLOADS}
-    return replace(known[identifier.partition("@")[0]], id=identifier, concurrency=concurrency)
+    known = {workload.id: workload for workload in (*WORKLOADS, *GROWING)}
+    workload = known[identifier.partition("@")[0]]
+    if workload.grows == "response_size":
+        return replace(workload, id=identifier, response_size=size, path=f"{workload.path}-{size}")
+    return replace(workload, id=identifier, concurrency=size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,8 @@ class Target:
     resume: bool
     concurrency: int
     body: bytes
+    # Of the header fields of content.field(), where the workload is about them.
+    fields: int
 
     @property
     def host(self) -> str:
@@ -150,9 +161,13 @@ class Target:
 
 
 def target(workload: Workload, server: Server) -> Target:
-    body = content.SMALL
+    body, fields = content.SMALL, 0
     if workload.path == "/session":
         body = content.SESSION_RESUMED if workload.resume else content.SESSION_FULL
+    elif workload.operation == "headers":
+        fields = workload.response_size // content.FIELD_SIZE
+    elif workload.response_size:
+        body = content.piece(0, workload.response_size)
     return Target(
         url=server.url(workload.path, tls=workload.tls),
         ca_file=server.ca_file,
@@ -161,6 +176,7 @@ def target(workload: Workload, server: Server) -> Target:
         resume=workload.resume,
         concurrency=workload.concurrency,
         body=body,
+        fields=fields,
     )
 
 
@@ -185,7 +201,7 @@ class Effort:
     patience: float
 
     def title(self, workload: Workload) -> str:
-        return workload.title.format(size=workload.concurrency, bulk=self.bulk_size // content.MIB)
+        return workload.title.format(size=workload.size, bulk=self.bulk_size // content.MIB)
 
     def limit(self, workload: Workload) -> Workload:
         """The workload, made smaller where this effort is; a point of a growth curve keeps its size, which names it."""
@@ -199,6 +215,8 @@ class Effort:
 
 
 NORMAL = Effort(rounds=3, seconds=0.8, bulk_size=content.BULK_SIZE, processes=5, most_connections=10_000, patience=1.0)
+# For a growth curve: many points, of which only the ratios count.
+GROWTH = replace(NORMAL, seconds=0.4)
 QUICK = Effort(
     rounds=1, seconds=0.15, bulk_size=content.BULK_QUICK_SIZE, processes=2, most_connections=1000, patience=0.25
 )

@@ -15,6 +15,8 @@ function, which is called first to warm up and then to be measured:
     at_once(target)          -> run(count): the same, with up to target.concurrency of them in flight; over HTTP/1.1 on
                                 as many connections, over HTTP/2 as streams of one connection
     in_threads(target)       -> run(count): the same from target.concurrency threads that share one client
+    headers(target)          -> run(count): as one_at_a_time; each response has target.fields header fields beside the
+                                usual ones (see content.field), and the value of the last is looked up by name
     new_connections(target)  -> run(count): each GET on a new connection, with a full TLS handshake, or, where
                                 target.resume is set, resuming a session (the first, in preparation, can't)
     hold(target)             -> run(urls): GET each URL on a connection of its own and leave all of them open
@@ -34,7 +36,7 @@ import pkgutil
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks.content import check_small
+from benchmarks.content import ContentError, check_small, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -72,6 +74,19 @@ def label(name: str) -> str:
 def load(name: str) -> ClientModule:
     module: ClientModule = importlib.import_module(f"{__name__}.{name}")
     return module
+
+
+def look_up(get: Callable[[str], str | None], target: Target) -> Callable[[int], None]:
+    """Turn one GET that returns the value of a header field into run(count); the same loop for every client."""
+    name, expected = field(target.fields)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            value = get(name)
+            if value != expected:
+                raise ContentError(f"{name}: {expected} expected, got {value}")
+
+    return run
 
 
 def repeat(get: Callable[[], bytes], target: Target) -> Callable[[int], None]:

@@ -19,8 +19,8 @@ from ctypes import CDLL, PyDLL, addressof, c_char, c_char_p, c_void_p, pointer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from benchmarks.clients import Crew, repeat
-from benchmarks.content import KIB, check_small
+from benchmarks.clients import Crew, look_up, repeat
+from benchmarks.content import KIB, MIB, check_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +88,8 @@ def in_threads(target: Target) -> Callable[[int], None]:
 
 
 def _get(target: Target, now: CDLL = libc) -> Callable[[], bytes]:
+    if len(target.body) > KIB:
+        return _get_long(target)
     fd, request = connect(target), _request(target)
     buffer, size = Buffer(64 * KIB), len(request)
     send, peek, recv = now.send, now.recv, libc_blocking.recv
@@ -100,6 +102,41 @@ def _get(target: Target, now: CDLL = libc) -> Callable[[], bytes]:
         return body(recv(fd, place, room, 0))
 
     return get
+
+
+def _get_long(target: Target) -> Callable[[], bytes]:
+    """A body that doesn't come at once; how long it is, is known."""
+    fd, request = connect(target), _request(target)
+    buffer, size, at = Buffer(2 * MIB), len(request), c_void_p()
+
+    def get() -> bytes:
+        assert libc.recv(fd, buffer.pointer, 1, PEEK) < 0
+        libc.send(fd, request, size, 0)
+        count = libc_blocking.recv(fd, buffer.pointer, buffer.size, 0)
+        end = buffer.memory.index(b"\r\n\r\n") + 4 + len(target.body)
+        while count < end:
+            at.value = buffer.address + count
+            count += libc_blocking.recv(fd, at, buffer.size - count, 0)
+        return buffer.body(count)
+
+    return get
+
+
+def headers(target: Target) -> Callable[[int], None]:
+    fd, request = connect(target), _request(target)
+    buffer, size, at = Buffer(2 * MIB), len(request), c_void_p()
+
+    def get(name: str) -> str:
+        assert libc.recv(fd, buffer.pointer, 1, PEEK) < 0
+        libc.send(fd, request, size, 0)
+        at.value, count = buffer.address, 0
+        while not buffer.memory.endswith(b"\r\n\r\n", 0, max(0, count - len(target.body))):
+            count += libc_blocking.recv(fd, at, buffer.size - count, 0)
+            at.value = buffer.address + count
+        line = buffer.memory.index(f"\r\n{name}: ".encode()) + len(name) + 4
+        return bytes(buffer.view[line : buffer.memory.index(b"\r", line)]).decode()
+
+    return look_up(get, target)
 
 
 def _get_tls(target: Target) -> Callable[[], bytes]:

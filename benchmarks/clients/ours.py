@@ -6,11 +6,11 @@ import threading
 import tomllib
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.clients import Crew, repeat
-from benchmarks.content import check_small
-from httpclient import TgoHttpClient
+from benchmarks.clients import Crew, look_up, repeat
+from benchmarks.content import MIB, check_small
+from httpclient import Http1Limits, TgoHttpClient
 from nghttp2_api.nghttp2 import libnghttp2
 from openssl_api._library import libssl
 
@@ -42,6 +42,15 @@ def in_threads(target: Target) -> Callable[[int], None]:
 def at_once(target: Target) -> Callable[[int], None]:
     chains = _Chains(target)
     return lambda count: chains.run([target.url] * count, target.concurrency)
+
+
+def headers(target: Target) -> Callable[[int], None]:
+    client = _client(target, http1_limits=Http1Limits(header_bytes=4 * MIB, header_count=100_000))
+
+    def get(name: str) -> str | None:
+        return client.get(target.url).headers.get(name)
+
+    return look_up(get, target)
 
 
 def new_connections(target: Target) -> Callable[[int], None]:
@@ -100,7 +109,7 @@ def _version() -> str:
     return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
 
 
-def _client(target: Target, *, blocking: bool = True) -> TgoHttpClient:
+def _client(target: Target, *, blocking: bool = True, **options: Any) -> TgoHttpClient:
     return TgoHttpClient(
         target.http2,
         blocking,
@@ -109,6 +118,7 @@ def _client(target: Target, *, blocking: bool = True) -> TgoHttpClient:
         max_idle_connections=target.concurrency + 100,  # held besides those that warmed up
         keep_alive_expiry=3600,
         recv_timeout=60,  # as the others have it: thousands of handshakes at once keep each other waiting
+        **options,
     )
 
 

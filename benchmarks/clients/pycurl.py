@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pycurl
 
-from benchmarks.clients import Crew, repeat
+from benchmarks.clients import Crew, look_up, repeat
 from benchmarks.content import KIB, check_small
 
 if TYPE_CHECKING:
@@ -42,6 +42,25 @@ def at_once(target: Target) -> Callable[[int], None]:
         multi.multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, 1)
     handles = [_easy(target) for _ in range(target.concurrency)]
     return lambda count: multi.run(handles, [target.url] * count)
+
+
+def headers(target: Target) -> Callable[[int], None]:
+    curl = _easy(target)
+    fields: dict[str, str] = {}
+
+    # As PycURL's documentation does it ("Examining Response Headers").
+    def on_header(line: bytes) -> None:
+        name, colon, value = line.decode("iso-8859-1").partition(":")
+        if colon:
+            fields[name.strip().lower()] = value.strip()
+
+    def get(name: str) -> str | None:
+        fields.clear()
+        _perform(curl)
+        return fields.get(name.lower())
+
+    curl.setopt(pycurl.HEADERFUNCTION, on_header)
+    return look_up(get, target)
 
 
 def new_connections(target: Target) -> Callable[[int], None]:

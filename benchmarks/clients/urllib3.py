@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ _BUFFER = 512 * KIB
 
 
 def versions() -> dict[str, str]:
-    return {"urllib3": urllib3.__version__, "ssl": ssl.OPENSSL_VERSION}
+    return {"urllib3": version("urllib3"), "ssl": ssl.OPENSSL_VERSION}
 
 
 def one_at_a_time(target: Target) -> Callable[[int], None]:
