@@ -75,7 +75,7 @@ _PATIENCE = 8
 _long_ways = 0
 
 
-def _match_nothing(buffer: bytearray, start: int, end: int) -> re.Match[bytes] | None:
+def _match_nothing(buffer: bytes | bytearray, start: int, end: int) -> re.Match[bytes] | None:
     """Stand in for the regular expressions at first; see ``_http1_patterns``."""
     global _long_ways
     _long_ways += 1
@@ -95,6 +95,22 @@ def load_patterns() -> None:
 
 _match_plain_head = _match_nothing
 _match_next_size = _match_nothing
+
+
+def _end_of_lines(held: bytearray, searched: int) -> int:
+    """Return where the empty line ends that ends the lines; 0 if it hasn't come.
+
+    :param searched: how much of it has been looked through before.
+    """
+    if searched <= 2:
+        if held.startswith(b"\r\n"):
+            return 2
+        if held.startswith(b"\n"):
+            return 1
+    start = max(0, searched - 2)  # the beginning of it may have been there
+    proper = held.find(b"\n\r\n", start)
+    bare = held.find(b"\n\n", start, len(held) if proper < 0 else proper + 1)
+    return bare + 2 if bare >= 0 else proper + 3 if proper >= 0 else 0
 
 
 class KnownHead:
@@ -348,7 +364,12 @@ class ResponseParser:
         if before < 5:
             check_start(block or bytes(held[:60]))
         if block:
-            self._begin(canonical_head(block), None)
+            # One that came in pieces may be plain, too: for one that came at once, receive() has tried.
+            plain = _match_plain_head(block, 0, len(block)) if before else None
+            if plain is None:
+                self._begin(canonical_head(block), None)
+            else:
+                self._begin_plain(plain)
         return at
 
     def _gather(self, buffer: bytearray, at: int, end: int, limit: int, where: str) -> tuple[bytes, int]:
@@ -357,18 +378,17 @@ class ResponseParser:
         :return: the lines once they are complete, and how far the buffer was taken.
         """
         held = self._held
-        while at < end:
-            found = buffer.find(b"\n", at, end)
-            stop = end if found < 0 else found + 1
-            if len(held) + stop - at > limit:
-                raise HttpProtocolError(f"the {where} of the response exceeds {limit} bytes", advice=RAISE_LIMIT)
-            held += memoryview(buffer)[at:stop]
-            at = stop
-            if found >= 0 and (len(held) <= 2 or held.endswith((b"\n\r\n", b"\n\n"))):
-                block = bytes(held)
-                held.clear()
-                return block, at
-        return b"", at
+        before = len(held)
+        held += memoryview(buffer)[at:end]
+        stop = _end_of_lines(held, before)
+        if (stop or len(held)) > limit:
+            raise HttpProtocolError(f"the {where} of the response exceeds {limit} bytes", advice=RAISE_LIMIT)
+        if not stop:
+            return b"", end
+        del held[stop:]
+        block = bytes(held)
+        held.clear()
+        return block, at + stop - before
 
     def _begin_plain(self, match: re.Match[bytes]) -> int:
         """Begin a response whose head is plain; return where it ends."""
