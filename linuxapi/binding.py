@@ -83,11 +83,13 @@ def mapped_file(prefix: str) -> str | None:
     """Return the path of a file mapped into this process whose name starts with *prefix*, or ``None``."""
     try:
         with open("/proc/self/maps", "rb") as maps:
-            lines = maps.read().splitlines()
+            text = maps.read()
     except OSError:
         return None
     start = os.fsencode(prefix)
-    for line in lines:
+    if b"/" + start not in text:
+        return None
+    for line in text.splitlines():
         slash = line.find(b"/")
         if slash >= 0 and line[line.rfind(b"/") + 1 :].startswith(start):
             return os.fsdecode(line[slash:])
