@@ -13,8 +13,24 @@ from collections import deque
 MAX_BLOCKS_QUEUED = 1024
 
 
+def _uninitialised(size: int) -> bytearray:
+    """Return memory as it comes from malloc: pages that are never touched cost nothing.
+
+    ``bytearray(size)`` writes zeros into all of it, which takes 0.6 ms for a block of 1 MiB.
+    """
+    try:
+        # By item, because pythonapi keeps one object for all who ask for the attribute.
+        make = ctypes.pythonapi["PyByteArray_FromStringAndSize"]
+    except AttributeError:  # this isn't CPython
+        return bytearray(size)
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.c_char_p, ctypes.c_ssize_t]
+    made: bytearray = make(None, size)
+    return made
+
+
 class MemoryBlock:
-    """A block of memory as Python and as C see it.
+    """A block of memory as Python and as C see it. What is in it at first isn't defined.
 
     :ivar data: the memory as a ``bytearray``; it must not be resized.
     :ivar view: the same as a ``memoryview``; a slice of it copies nothing.
@@ -26,8 +42,7 @@ class MemoryBlock:
     __slots__ = ("address", "data", "pointer", "size", "view")
 
     def __init__(self, size: int) -> None:
-        # bytearray(size) is calloc: pages that are never touched cost no memory.
-        self.data = bytearray(size)
+        self.data = _uninitialised(size)
         self.view = memoryview(self.data)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
         self.pointer = ctypes.c_void_p(self.address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 import threading
 
 import pytest
@@ -14,11 +15,20 @@ def test_python_and_c_see_the_same_memory() -> None:
     block = MemoryBlock(100)
     assert (block.size, len(block.data), len(block.view)) == (100, 100, 100)
     assert block.pointer.value == block.address
-    assert bytes(block.view) == bytes(100)
     ctypes.memmove(block.address + 10, b"from C", 6)
     assert bytes(block.view[10:16]) == bytes(block.data[10:16]) == b"from C"
     block.data[0:2] = b"py"
     assert ctypes.string_at(block.address, 2) == b"py"
+
+
+def test_a_block_takes_no_memory_before_it_is_written_to() -> None:
+    size = 64 << 20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = MemoryBlock(size)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert faults < size // resource.getpagesize() // 100
+    block.data[size - 1] = 7
+    assert ctypes.string_at(block.address + size - 1, 1) == b"\7"
 
 
 def test_what_is_released_is_handed_out_again() -> None:
