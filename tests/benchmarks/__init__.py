@@ -1,0 +1,1 @@
+"""Tests of the benchmarks: of the harness, not of what it measures."""
