@@ -385,7 +385,7 @@ def test_an_interrupt_ends_a_call_at_once(
     process = run(INTERRUPTED, what, url, good.url, str(certificates.ca_file))
     if what == "connect":
         # It has begun to connect when there is a socket.
-        while not any("socket" in link for link in links(process.pid)) and process.poll() is None:
+        while not any(link.startswith("socket:") for link in links(process.pid)) and process.poll() is None:
             time.sleep(0.005)
     else:
         assert ready.wait(LIMIT)
