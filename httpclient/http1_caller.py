@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from linuxapi.syssocket import POLLIN, POLLOUT
+from linuxapi.socketconst import POLLIN, POLLOUT
 from socketpool import ConnectionLostError, TransferTimeoutError
 from socketpool.stream import free_blocks, read_blocks
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 
-from linuxapi.syssocket import POLLIN, POLLOUT
+from linuxapi.socketconst import POLLIN, POLLOUT
 from socketpool.stream import Stream, read_blocks
 
 from .errors import (

@@ -16,7 +16,7 @@ from ctypes import byref, c_int, sizeof
 from linuxapi import epoll_event
 from linuxapi._libc import libc_errno as libc
 from linuxapi.binding import bind_untyped
-from linuxapi.syssocket import (
+from linuxapi.socketconst import (
     F_SETFL,
     IPPROTO_TCP,
     O_NONBLOCK,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from linuxapi.syssocket import POLLIN
+from linuxapi.socketconst import POLLIN
 
 from .errors import TransferTimeoutError
 from .stream import Stream, read_blocks

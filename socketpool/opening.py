@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 
-from linuxapi.syssocket import POLLIN, POLLOUT, pollfd
+from linuxapi.socketconst import POLLIN, POLLOUT, pollfd
 
 from . import _syscalls
 from .errors import ConnectionTimeoutError

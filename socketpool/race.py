@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from errno import EAGAIN, EALREADY, EINPROGRESS
 
-from linuxapi.syssocket import (
+from linuxapi.socketconst import (
     AF_UNIX,
     SHUT_RDWR,
     SOCK_CLOEXEC,

@@ -14,7 +14,7 @@ import sys
 import threading
 from functools import lru_cache
 
-from linuxapi.syssocket import AF_INET, AF_INET6
+from linuxapi.socketconst import AF_INET, AF_INET6
 
 from .errors import NameLookupError
 

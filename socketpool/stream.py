@@ -18,7 +18,7 @@ import time
 from collections import deque
 from errno import EAGAIN, EINTR
 
-from linuxapi.syssocket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, POLLIN, POLLOUT, SHUT_RDWR, SHUT_WR, pollfd
+from linuxapi.socketconst import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, POLLIN, POLLOUT, SHUT_RDWR, SHUT_WR, pollfd
 
 from . import _syscalls
 from ._syscalls import get_errno, recv_blocking, send_shared, set_receive_timeout

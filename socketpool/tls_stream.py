@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from errno import EAGAIN, EINTR
 
-from linuxapi.syssocket import POLLIN, POLLOUT
+from linuxapi.socketconst import POLLIN, POLLOUT
 
 from ._syscalls import get_errno, send_shared
 from ._syscalls import recv as recv_now

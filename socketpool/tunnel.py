@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from errno import EAGAIN, ECONNRESET, EINTR
 
-from linuxapi.syssocket import AF_INET, MSG_DONTWAIT, MSG_PEEK
+from linuxapi.socketconst import AF_INET, MSG_DONTWAIT, MSG_PEEK
 
 from ._syscalls import get_errno
 from ._syscalls import recv as recv_now

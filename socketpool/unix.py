@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from linuxapi.syssocket import AF_UNIX
+from linuxapi.socketconst import AF_UNIX
 
 from .resolver import Address
 

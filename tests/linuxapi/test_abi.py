@@ -11,8 +11,9 @@ import linuxapi
 from tests.abi import AbiProgramError, abi_differences, constants_of, fields_of
 
 # By name, because the function linuxapi.eventfd hides the module.
-epoll, eventfd, sigset, syssocket, timerfd = (
-    importlib.import_module(f"linuxapi.{name}") for name in ("epoll", "eventfd", "sigset", "syssocket", "timerfd")
+epoll, eventfd, sigset, socketconst, syssocket, timerfd = (
+    importlib.import_module(f"linuxapi.{name}")
+    for name in ("epoll", "eventfd", "sigset", "socketconst", "syssocket", "timerfd")
 )
 
 SOCKET_HEADERS = [
@@ -115,10 +116,12 @@ def test_sockets() -> None:
         *("AF_", "SOCK_", "IPPROTO_", "SOL_", "SO_", "TCP_", "IPV6_", "MSG_", "SHUT_", "POLL"),
         *("F_", "FD_", "O_", "INET_", "INET6_"),
     )
-    constants = constants_of(syssocket, *prefixes)
+    constants = constants_of(socketconst, *prefixes)
     # No constant escapes for lack of a prefix.
     assert set(constants) == {
-        name for name, value in vars(syssocket).items() if isinstance(value, int) and not name.startswith(("_", "TYPE"))
+        name
+        for name, value in vars(socketconst).items()
+        if isinstance(value, int) and not name.startswith(("_", "TYPE"))
     }
     assert (
         abi_differences(
@@ -136,7 +139,7 @@ def test_sockets() -> None:
                 "struct sockaddr_storage": syssocket.sockaddr_storage,
                 "struct linger": syssocket.linger,
                 "struct timeval": syssocket.timeval,
-                "struct pollfd": syssocket.pollfd,
+                "struct pollfd": socketconst.pollfd,
             },
             types={
                 "socklen_t": syssocket.socklen_t,

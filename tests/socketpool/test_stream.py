@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from linuxapi import MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT
-from linuxapi.syssocket import pollfd
+from linuxapi.socketconst import pollfd
 from socketpool import Address, ConnectionLostError, MemoryBlock, Stream, TransferTimeoutError
 from socketpool.stream import milliseconds, poll_one
 from tests.linuxapi.waits import alarms, nothing
