@@ -129,14 +129,15 @@ def markdown(results: Results) -> str:
     """For the documentation: a row for each curve and client, a column for each size."""
     parts = []
     for curve, names in _shown(results):
+        sizes = " | ".join(_short(size, curve) for size in curve.sizes)
         lines = [
-            f"| {curve.title} | {' | '.join(_short(size, curve) for size in curve.sizes)} | at most |",
+            f"| {curve.title} | {sizes} | from {_short(curve.reference, curve)} on |",
             f"|---|{'---:|' * (len(curve.sizes) + 1)}",
         ]
         for name in names:
             worst = curve.worst(results, name)
             costs = [report.number(curve.cost(results, name, size)) for size in curve.sizes]
-            most = f"{worst[1] - 1:+.0%}" if worst else "-"
+            most = f"at most {worst[1] - 1:+.0%}" if worst else "-"
             lines.append(f"| {clients.label(name)}, µs/request | {' | '.join(costs)} | {most} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
