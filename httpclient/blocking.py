@@ -80,7 +80,7 @@ def carry_out(  # noqa: PLR0917
         if flow is not None:
             response.history = flow.history
         client._last = response
-        client._last_activity = response.ended = time.monotonic()
+        client._last_activity = response.ended = exchange.ended_at
         response.started = started
         return response
     raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was

@@ -211,9 +211,12 @@ class OriginConnections:
 
     # Giving back
 
-    def give_back(self, connection: Http1Connection) -> None:
-        """Keep a connection for the next exchange, or hand it to who waits longest."""
-        connection.idle_since = time.monotonic()
+    def give_back(self, connection: Http1Connection, now: float = 0.0) -> None:
+        """Keep a connection for the next exchange, or hand it to who waits longest.
+
+        :param now: in ``time.monotonic()`` seconds, where that is known.
+        """
+        connection.idle_since = now or time.monotonic()
         waiter = None
         with self._lock:
             kept = not self._closed

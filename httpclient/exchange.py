@@ -44,6 +44,7 @@ class Exchange:
     :ivar responded: the peer has sent something; from then on a retry is not safe.
     :ivar began: when an attempt that isn't the first began, in ``time.monotonic()`` seconds.
     :ivar head_at: when the head arrived, likewise; not there before.
+    :ivar ended_at: when the response was complete, likewise.
     :ivar times: how the connection was made; not there if it was there already.
     :ivar waited: seconds for which it stood in the queue for a connection; not there if it didn't.
     :ivar fresh: don't use an idle connection: one has just proved stale.
@@ -51,13 +52,14 @@ class Exchange:
     """
 
     __slots__ = (
-        "began", "chunks", "connection", "done", "error", "fresh", "head", "head_at", "informational", "large",
-        "last_activity", "news", "on_done", "on_sent", "peer", "proxy_credentials", "request", "responded", "stream_id",
-        "times", "trailers", "waited", "waiter",
+        "began", "chunks", "connection", "done", "ended_at", "error", "fresh", "head", "head_at", "informational",
+        "large", "last_activity", "news", "on_done", "on_sent", "peer", "proxy_credentials", "request", "responded",
+        "stream_id", "times", "trailers", "waited", "waiter",
     )  # fmt: skip
 
     began: float
     head_at: float
+    ended_at: float
     times: ConnectTimes | None
     waited: float
 
@@ -145,7 +147,7 @@ class Exchange:
     def on_response(self, head: ResponseHead, view: memoryview) -> None:
         """A whole response has arrived at once; *view* is only valid during the call."""
         self.head = head
-        self.head_at = monotonic()
+        self.head_at = self.ended_at = monotonic()
         self.chunks.append(bytes(view))
         self.trailers = []
         self.done = True
@@ -153,6 +155,7 @@ class Exchange:
     def on_end(self, trailers: list[tuple[bytes, bytes]]) -> None:
         """The response is complete."""
         self.trailers = trailers
+        self.ended_at = monotonic()
         self.done = True
         if self.news is not None:
             self.news.append(self)

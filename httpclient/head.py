@@ -20,14 +20,14 @@ class ResponseHead:
     :param fields: name and value of every field, in order, repeated ones kept; names as received (HTTP/1.1) or in
         lower case (HTTP/2); no pseudo fields.
 
+    :ivar coded: there is a Content-Encoding (RFC 9110 section 8.4). Looked for at once: the responses of a server often
+        share one head, and this is asked for every body.
+    :ivar sets_cookies: there is a Set-Cookie (RFC 6265 section 4.1), likewise.
     :ivar inert: it has been looked at, and nothing in it leads to another request or is to be kept for one.
     """
 
-    __slots__ = ("_coded", "_fields", "_reason", "_sets_cookies", "_version", "inert", "status")
+    __slots__ = ("_fields", "_reason", "_version", "coded", "inert", "sets_cookies", "status")
 
-    status: int
-    _coded: bool | None
-    _sets_cookies: bool | None
     _fields: list[tuple[bytes, bytes]] | None
 
     def __init__(self, status: int, reason: bytes, version: str, fields: list[tuple[bytes, bytes]]) -> None:
@@ -35,8 +35,8 @@ class ResponseHead:
         self._reason = reason
         self._version = version
         self._fields = fields
-        self._coded = None
-        self._sets_cookies = None
+        self.coded = self.get(b"content-encoding") is not None
+        self.sets_cookies = self.get(b"set-cookie") is not None
         self.inert = False
 
     @property
@@ -53,24 +53,6 @@ class ResponseHead:
     def fields(self) -> list[tuple[bytes, bytes]]:
         """All fields in the order in which they came: ``(name, value)``, without white space around the value."""
         return self._fields or []
-
-    @property
-    def coded(self) -> bool:
-        """There is a Content-Encoding (RFC 9110 section 8.4). Looked for once: the responses of a server often share
-        one head, and this is asked for every body.
-        """
-        coded = self._coded
-        if coded is None:
-            coded = self._coded = self.get(b"content-encoding") is not None
-        return coded
-
-    @property
-    def sets_cookies(self) -> bool:
-        """There is a Set-Cookie (RFC 6265 section 4.1). Looked for once, like :attr:`coded`."""
-        found = self._sets_cookies
-        if found is None:
-            found = self._sets_cookies = self.get(b"set-cookie") is not None
-        return found
 
     def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
         """Return the value of the first field called *name*.
@@ -106,16 +88,12 @@ class Http1ResponseHead(ResponseHead):
     def __init__(self, status: int, block: bytes) -> None:
         self.status = status
         self._block = block
-        self._lower = b""
+        # For searches by name.
+        self._lower = lower = block.lower()
         self._fields = None
-        self._coded = None
-        self._sets_cookies = None
+        self.coded = b"\ncontent-encoding:" in lower
+        self.sets_cookies = b"\nset-cookie:" in lower
         self.inert = False
-
-    def _lowered(self) -> bytes:
-        """Keep the head in lower case, for searches by name."""
-        self._lower = lower = self._block.lower()
-        return lower
 
     @property
     def reason(self) -> bytes:
@@ -142,7 +120,7 @@ class Http1ResponseHead(ResponseHead):
         :param name: the name in lower case.
         :param default: what to return where there is no such field.
         """
-        found = (self._lower or self._lowered()).find(b"\n" + name + b":")
+        found = self._lower.find(b"\n" + name + b":")
         if found < 0:
             return default
         block = self._block
@@ -156,7 +134,7 @@ class Http1ResponseHead(ResponseHead):
         """
         values = []
         needle = b"\n" + name + b":"
-        lower = self._lower or self._lowered()
+        lower = self._lower
         found = lower.find(needle)
         while found >= 0:
             start = found + len(needle)

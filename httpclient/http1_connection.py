@@ -186,7 +186,7 @@ class Http1Connection(Http1Caller):
             return
         exchange.responded = True
         try:
-            self._parser.receive(block.data, 0, count)
+            self._parser.receive(block.data, 0, count, block.view)
             if exchange.incremental:
                 exchange.deliver()
         except BaseException as error:

@@ -171,7 +171,7 @@ class Http1Link:
         """Take in what was read; a count of 0 is the end of the stream."""
         if count > 0:
             exchange.responded = True
-            self._parser.receive(block.data, 0, count)
+            self._parser.receive(block.data, 0, count, block.view)
         else:
             if self.closing is not None:
                 raise self.closing

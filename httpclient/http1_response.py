@@ -200,9 +200,10 @@ class ResponseParser:
         """The length of the body under way, and how much of it is still to come; zeros where none is announced."""
         return (self._length, self._remaining) if self._state == _LENGTH else (0, 0)
 
-    def receive(self, buffer: bytearray, start: int, end: int) -> int:
+    def receive(self, buffer: bytearray, start: int, end: int, view: memoryview | None = None) -> int:
         """Take the bytes ``buffer[start:end]``.
 
+        :param view: of the buffer, if the caller has one anyway.
         :return: how many of them belong to the response. Fewer than all only when it is complete: the rest is
             surplus, which after :attr:`handed_over` belongs to the next protocol, and otherwise makes the
             connection unfit for reuse.
@@ -252,7 +253,7 @@ class ResponseParser:
         self._leading = 0
         self.reusable = stop == end
         self.done = True
-        sink.on_response(head, memoryview(buffer)[body:stop])
+        sink.on_response(head, (view or memoryview(buffer))[body:stop])
         return stop - start
 
     def eof(self, clean: bool) -> None:

@@ -80,10 +80,13 @@ class Origin(OriginConnections):
         """A caller has read the response to its end; keep the connection if it is good for another."""
         if type(connection) is Http1Connection:
             exchange, connection.exchange = connection.exchange, None
-            if exchange is not None:
+            if exchange is None:
+                now = time.monotonic()
+            else:
                 connection.head = exchange.head
+                now = exchange.ended_at
             if connection.is_reusable():
-                self.give_back(connection)
+                self.give_back(connection, now)
             else:
                 self._drop(connection)
 
