@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     #: An exchange, or what has the same attributes for this purpose.
     Party: TypeAlias = Any
 
+#: Seconds for which a lone request takes the connection for one that others use too, once they do.
+_A_WHILE = 1.0
+
 #: Stands for the worker in the role of the driver.
 WORKER = "worker"
 
@@ -55,9 +58,9 @@ class Http2Link:
     """
 
     __slots__ = (
-        "__weakref__", "_driver", "_ended", "_exchanges", "_flush_asked", "_health", "_lock", "_news", "_pushing",
-        "_sending", "_session", "_timer", "_untaken", "_waiters", "closing", "connection", "idle_since", "origin",
-        "peer", "tls", "uses",
+        "__weakref__", "_alone_since", "_driver", "_ended", "_exchanges", "_flush_asked", "_health", "_in_kernel",
+        "_lock", "_news", "_pushing", "_quick", "_sending", "_session", "_timer", "_untaken", "_waiters", "closing",
+        "connection", "idle_since", "origin", "peer", "tls", "uses",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection) -> None:
@@ -84,6 +87,13 @@ class Http2Link:
         #: Parties that something has happened to, to be told with the lock released.
         self._news: list[Party] = []
         self._ended = False
+        #: The last response to a lone request came within a moment.
+        self._quick = False
+        #: When, or a while after, somebody last wanted to send while a lone request had the stream for itself.
+        self._alone_since = 0.0
+        #: The driver waits inside of the stream, with nothing locked, so nobody else may use it: what is to be sent is
+        #: left to the driver.
+        self._in_kernel = False
         self._flush_asked = False
         #: Where the worker watches for the peer to take more: the worker, the registration, and its descriptor.
         self._pushing: tuple[TSocketPoolWorker, int, int] | None = None
@@ -114,18 +124,21 @@ class Http2Link:
 
     # Bytes
 
-    def _read(self, block: MemoryBlock) -> None:
+    def _read(self, block: MemoryBlock, received: int | None = None) -> None:
         """Read and act on what has arrived, and send what is to be said to it. An error ends the connection. With the
         lock held.
+
+        :param received: how much has been read into *block* already, as :meth:`Stream.receive_now` says it.
         """
         try:
+            self._in_kernel = False
             stream = self.connection.stream
             if stream is None:
                 raise RemoteClosedError("the HTTP/2 connection was closed")
             if stream.backlog_size:
                 stream.flush()
             session = self._session
-            count = stream.receive_now(block)
+            count = stream.receive_now(block) if received is None else received
             health = self._health
             if health is not None and count > 0:
                 health.heard = time.monotonic()
@@ -146,6 +159,9 @@ class Http2Link:
 
     def _send_pending(self) -> None:
         """Send what the session has to say, as far as the kernel takes it. With the lock held."""
+        if self._in_kernel:
+            self._alone_since = time.monotonic() + _A_WHILE
+            return
         connection = self.connection
         stream = connection.stream
         while stream is not None and not stream.backlog_size:
