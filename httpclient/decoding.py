@@ -58,12 +58,12 @@ def accept_encoding() -> str:
     """
     global _accepted
     if not _accepted:
-        from . import _coding_packages as packages
+        from ._coding_packages import brotli_module, zstd_module_name
 
         names = ["gzip", "deflate"]
-        if packages.brotli_module() is not None:
+        if brotli_module() is not None:
             names.append("br")
-        if packages.zstd_module_name():
+        if zstd_module_name():
             names.append("zstd")
         _accepted = ", ".join(names)
     return _accepted

@@ -1,0 +1,77 @@
+"""What a process loads that makes one request, counted and not timed.
+
+A module costs 0.1 ms and more, at the start and at the end of the process. Who passes one of these limits has made
+every cold start dearer: for a reason, or by mistake.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.test_floors import FLOORS, NOT_LOADED
+
+if TYPE_CHECKING:
+    from tests.certificates import Certificates
+    from tests.servers.nginx import Nginx
+
+ROOT = Path(__file__).parents[1]
+
+#: Loaded when they are used, and not by a plain request: of Python's own, besides those that cost most of all.
+NEVER = {
+    *("_bisect", "_socket", "binascii", "bisect", "enum", "heapq", "importlib", "math", "queue", "random", "re"),
+    *("selectors", "signal", "subprocess", "tempfile", "warnings", "weakref"),
+    *NOT_LOADED,
+}
+
+PROGRAM = """
+import sys
+before = set(sys.modules)
+from httpclient import TgoHttpClient
+imported = set(sys.modules)
+with TgoHttpClient(ca_file={ca_file!r}) as http:
+    assert http.get({url!r}).status_code == 200
+print(*sys.modules.keys() - before)
+print(*imported - before)
+"""
+
+
+class Limits(NamedTuple):
+    """The most modules: of the packages here, and of Python's own, some of which it may have loaded already."""
+
+    site: str
+    own: int
+    others: int
+
+
+LIMITS = {
+    "HTTP/1.1": Limits("http", 59, 30),
+    "TLS": Limits("https1", 75, 30),
+}
+
+
+def run(url: str, ca_file: str) -> tuple[set[str], set[str]]:
+    """Return what is loaded by a request, and what by the import alone."""
+    program = PROGRAM.format(url=url, ca_file=ca_file)
+    # -S and -E: neither the site module nor the environment shall have loaded something before.
+    command = [sys.executable, "-S", "-E", "-c", program]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+    loaded, imported = (set(line.split()) for line in done.stdout.splitlines())
+    return loaded, imported
+
+
+@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
+def test_one_request(limits: Limits, nginx: Nginx, certificates: Certificates) -> None:
+    loaded, imported = run(nginx.url(limits.site, "/1k"), str(certificates.ca_file))
+    assert sorted(loaded & NEVER) == []
+    own = {name for name in loaded if name.partition(".")[0] in FLOORS}
+    assert len(own) <= limits.own, sorted(own)
+    assert len(loaded - own) <= limits.others, sorted(loaded - own)
+    # HTTP/2 is for servers that choose it, and TLS for those that speak it.
+    later = {name for name in imported if name.partition(".")[0] in {"nghttp2_api", "openssl_api"}}
+    assert sorted(later) == []
+    assert [name for name in sorted(own) if "http2" in name and name != "httpclient.http2_options"] == []
