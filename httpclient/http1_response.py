@@ -86,14 +86,16 @@ def _match_nothing(buffer: bytes | bytearray, start: int, end: int) -> re.Match[
 
 def load_patterns() -> None:
     """From now on, take the short way where there is one."""
-    global _match_plain_head, _match_next_size
-    from ._http1_patterns import match_next_size, match_plain_head
+    global _match_plain_head, _match_next_size, _find_close
+    from ._http1_patterns import find_close, match_next_size, match_plain_head
 
     _match_plain_head = match_plain_head
+    _find_close = find_close
     _match_next_size = match_next_size
 
 
 _match_plain_head = _match_nothing
+_find_close = _match_nothing
 _match_next_size = _match_nothing
 
 
@@ -119,13 +121,14 @@ class KnownHead:
 
     Any thread may use it.
 
-    :ivar last: the head as it came, what came out of it, and the length of the body; replaced as a whole.
+    :ivar last: the head as it came, what came out of it, the length of the body, and whether the connection outlives
+        it; replaced as a whole.
     """
 
     __slots__ = ("last",)
 
     def __init__(self) -> None:
-        self.last: tuple[bytes, Http1ResponseHead, int] = (_FIRST_KNOWN, _FIRST_KNOWN_HEAD, 0)
+        self.last: tuple[bytes, Http1ResponseHead, int, bool] = (_FIRST_KNOWN, _FIRST_KNOWN_HEAD, 0, True)
 
 
 class ResponseParser:
@@ -144,10 +147,9 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_extension", "_held", "_informational", "_known", "_known_head", "_known_length", "_leading", "_length",
-        "_limits",
-        "_method", "_ordinary", "_remaining", "_shared", "_sink", "_small", "_state", "_stays", "_trailers",
-        "done", "handed_over", "reusable",
+        "_extension", "_held", "_informational", "_known", "_known_head", "_known_length", "_known_stays", "_leading",
+        "_length", "_limits", "_method", "_ordinary", "_remaining", "_shared", "_sink", "_small", "_state", "_stays",
+        "_trailers", "done", "handed_over", "reusable",
     )  # fmt: skip
 
     def __init__(self, limits: Http1Limits | None = None, shared: KnownHead | None = None) -> None:
@@ -169,7 +171,7 @@ class ResponseParser:
         # The last plain head with a length, and what came out of it. A server that sends the same again within a
         # second sends the same bytes again, and comparing them costs a tenth of parsing them.
         self._shared = shared or KnownHead()
-        self._known, self._known_head, self._known_length = self._shared.last
+        self._known, self._known_head, self._known_length, self._known_stays = self._shared.last
         self.done = True
         self.reusable = False
         self.handed_over = False
@@ -217,7 +219,7 @@ class ResponseParser:
             length = self._known_length
             body = start + len(self._known)
         elif self._ordinary and buffer.startswith((last := self._shared.last)[0], start, end):
-            self._known, self._known_head, self._known_length = last
+            self._known, self._known_head, self._known_length, self._known_stays = last
             head = self._known_head
             length = self._known_length
             body = start + len(self._known)
@@ -233,13 +235,14 @@ class ResponseParser:
             self._known = block
             self._known_head = head = Http1ResponseHead(int(status), block)
             self._known_length = length = int(digits)
-            self._shared.last = block, head, length
+            self._known_stays = stays = b": close\r" not in block or _find_close(block, 0, len(block)) is None
+            self._shared.last = block, head, length, stays
             body = match.end()
         sink = self._sink
         stop = body + length
         if stop > end:
             self._state = _LENGTH
-            self._stays = True
+            self._stays = self._known_stays
             self._length = length
             self._remaining = stop - end
             sink.on_head(head)
@@ -251,7 +254,7 @@ class ResponseParser:
         self._sink = None
         self._informational = 0
         self._leading = 0
-        self.reusable = stop == end
+        self.reusable = stop == end and self._known_stays
         self.done = True
         sink.on_response(head, (view or memoryview(buffer))[body:stop])
         return stop - start
@@ -394,12 +397,13 @@ class ResponseParser:
     def _begin_plain(self, match: re.Match[bytes]) -> int:
         """Begin a response whose head is plain; return where it ends."""
         framing = None
+        block = match.group()
         if self._ordinary and match.group(1) not in {b"204", b"304"}:
             if match.lastindex == 3:
-                framing = (CHUNKED, True)
+                framing = (CHUNKED, b": close\r" not in block or _find_close(block, 0, len(block)) is None)
             elif match.lastindex == 1:
                 framing = (UNTIL_CLOSE, False)
-        self._begin(match.group(), framing)
+        self._begin(block, framing)
         return match.end()
 
     def _begin(self, block: bytes, framing: tuple[int, bool] | None) -> None:

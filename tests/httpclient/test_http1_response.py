@@ -476,6 +476,10 @@ def test_101_hands_over() -> None:
         (b"1.1", b"Connection: keep-alive\r\n", True),
         (b"1.1", b"Connection: Keep-Alive\r\n", True),
         (b"1.1", b"Connection: close\r\n", False),
+        (b"1.1", b"Connection: Close\r\n", False),
+        (b"1.1", b"connection: close\r\n", False),
+        (b"1.1", b"Connection:close\r\n", False),
+        (b"1.1", b"A: close\r\n", True),
         (b"1.1", b"connection:CLOSE\r\n", False),
         (b"1.1", b"Connection: foo, close , bar\r\n", False),
         (b"1.1", b"Connection: keep-alive\r\nConnection: close\r\n", False),
@@ -498,6 +502,11 @@ def test_persistence(version: bytes, connection: bytes, reusable: bool) -> None:
         assert outcome.parser.done
         assert outcome.parser.reusable is reusable
         assert outcome.sink.events[0][1][2] == ("1.0" if version == b"1.0" else "1.1")
+        if version != b"1.0":
+            fields = fields.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")
+            outcome = parse(b"HTTP/" + version + b" 200 OK\r\n" + fields + b"\r\n2\r\nok\r\n0\r\n\r\n")
+            assert outcome.sink.body == b"ok"
+            assert outcome.parser.reusable is reusable
 
 
 def test_chunked_in_http_1_0_is_read_and_the_connection_ends() -> None:
@@ -1014,6 +1023,7 @@ def test_the_plain_head_is_a_subset_of_the_valid_one() -> None:
         (b"content-LENGTH:7\r\n", 7),
         (b"Transfer-Encoding: chunked\r\n", _http1_head.CHUNKED),
         (b"Connection: keep-alive\r\nContent-Length: 7\r\nContent-Type: a\r\nTrailer: x\r\nCache-Control: y\r\n", 7),
+        (b"Connection: close\r\nContent-Length: 7\r\n", 7),
     ):
         block = OK + fields + b"\r\n"
         assert _http1_patterns.match_plain_head(block) is not None
@@ -1025,7 +1035,7 @@ def test_the_plain_head_is_a_subset_of_the_valid_one() -> None:
         b"Transfer-Encoding: chunked\r\nContent-Length: 7\r\n",
         b"Transfer-Encoding: gzip\r\n",
         b"TRANSFER-ENCODING: chunked, chunked\r\n",
-        b"Connection: close\r\n",
+        b"Connection: Close\r\n",
         b"CONNECTION: keep-alive, close\r\n",
         b"Content-Length : 7\r\n",
         b"Content-Length: -7\r\n",
