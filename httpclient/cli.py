@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     import argparse
 
+    width = _terminal_width() - 2
     parser = argparse.ArgumentParser(
-        prog="python -m httpclient", description="Fetch URLs over HTTP/1.1, HTTPS or HTTP/2."
+        prog="python -m httpclient",
+        description="Fetch URLs over HTTP/1.1, HTTPS or HTTP/2.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=width),
     )
     parser.add_argument("urls", nargs="+", metavar="URL")
     parser.add_argument("-X", "--request", metavar="METHOD", help="the method; GET, or POST with --data")
@@ -63,6 +66,15 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _terminal_width() -> int:
+    """Return how many columns there are. argparse would ask shutil, which takes longer to import than a request."""
+    columns = os.environ.get("COLUMNS", "")
+    try:
+        return (int(columns) if columns.isdecimal() else 0) or os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
+
+
 def _client(options: argparse.Namespace) -> TgoHttpClient:
     from .client import TgoHttpClient
     from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV
@@ -76,7 +88,7 @@ def _client(options: argparse.Namespace) -> TgoHttpClient:
         cookie_jar=options.cookie_jar,
         proxy=options.proxy,
         unix_socket=options.unix_socket,
-        retry=options.retry,
+        retry=options.retry or None,
         ca_file=options.cacert,
         certificate=_read(options.cert),
         private_key=_read(options.key),
@@ -113,9 +125,9 @@ def _content(options: argparse.Namespace) -> RequestOptions:
         from json import loads
 
         return {"json": loads(options.json)}
-    from pathlib import Path
-
     if options.form is not None:
+        from pathlib import Path
+
         pairs = _pairs(options.form)
         return {
             "data": [(name, value) for name, value in pairs if not value.startswith("@")],
@@ -124,6 +136,8 @@ def _content(options: argparse.Namespace) -> RequestOptions:
     if options.data is None:
         return {}
     if options.data.startswith("@"):
+        from pathlib import Path
+
         return {"data": Path(options.data[1:])}
     return {"data": options.data.encode()}
 
