@@ -408,7 +408,7 @@ class Http2Connection(Http2Driver):
         """Give up a non-blocking exchange, from any thread."""
         if self._withdraw(exchange):
             exchange.on_failure(self._located(error, exchange))
-            self._tell_in_worker(exchange)
+            self._tell_in_worker([exchange])
 
     def _withdraw(self, exchange: Exchange) -> bool:
         """Forget an exchange and reset its stream. ``False`` if it has ended already."""

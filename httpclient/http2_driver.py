@@ -213,7 +213,7 @@ class Http2Driver(Http2Link):
                     if left:
                         self._driver = None
                         self._quick = self.idle_since - began < _MOMENT
-                if ready and (party.incremental or ready != [party]):
+                if ready and (party.incremental or len(ready) > 1 or ready[0] is not party):
                     self._tell(ready, party)
                 if left:
                     return True
@@ -264,7 +264,8 @@ class Http2Driver(Http2Link):
         news = self._news
         if not news:
             return []
-        ready = list(dict.fromkeys(news))
+        first = news[0]
+        ready = [first] if news.count(first) == len(news) else list(dict.fromkeys(news))
         news.clear()
         now = time.monotonic()
         exchanges = self._exchanges
@@ -282,6 +283,7 @@ class Http2Driver(Http2Link):
 
     def _tell(self, ready: list[Party], own: Party) -> None:
         """Let users have what has arrived for them. With nothing locked."""
+        pending = []
         for party in ready:
             if party.waiter is not None:
                 if party.satisfied() or party.incremental:
@@ -290,17 +292,21 @@ class Http2Driver(Http2Link):
                 if party.incremental and party is own:
                     own.deliver()
             elif party.incremental or party.done:
-                self._tell_in_worker(party)
+                pending.append(party)
+        if pending:
+            self._tell_in_worker(pending)
 
-    def _tell_in_worker(self, exchange: Exchange) -> None:
+    def _tell_in_worker(self, exchanges: list[Exchange]) -> None:
         worker = self.connection.worker or self.origin.pool.socket_manager.choose_worker()
-        if worker.is_current:
+        here = worker.is_current
+        for exchange in exchanges:
+            if not here:
+                try:
+                    worker.call_soon(self._deliver, exchange)
+                    continue
+                except RuntimeError:
+                    pass
             self._deliver(exchange)
-        else:
-            try:
-                worker.call_soon(self._deliver, exchange)
-            except RuntimeError:
-                self._deliver(exchange)
 
     def _deliver(self, exchange: Exchange) -> None:
         if exchange.incremental:

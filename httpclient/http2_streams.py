@@ -252,9 +252,8 @@ class Http2Streams:
                 elif kind == EVENT_HEADERS:
                     stream = streams.get(stream_id)
                     if stream is not None:
-                        if a is self._head_fields:
-                            head: Any = self._head
-                            self._on_head(stream_id, stream, head, b)
+                        if a is self._head_fields and not b & NGHTTP2_FLAG_END_STREAM:
+                            stream.sink.on_head(self._head)  # type: ignore[arg-type]
                         else:
                             self._on_headers(stream_id, stream, a, b)
                 elif kind == EVENT_END:
@@ -297,11 +296,6 @@ class Http2Streams:
         at += len(pieces)
         return b"".join(pieces), at
 
-    def _on_head(self, stream_id: int, stream: Stream, head: ResponseHead, flags: int) -> None:
-        stream.sink.on_head(head)
-        if flags & NGHTTP2_FLAG_END_STREAM and self._streams.pop(stream_id, None) is not None:
-            self._on_end(stream_id, stream, [])
-
     def _on_headers(
         self, stream_id: int, stream: Stream, fields: list[tuple[bytes, bytes]], size_and_flags: int
     ) -> None:
@@ -326,7 +320,9 @@ class Http2Streams:
         head = ResponseHead(status, b"", "2", fields[1:])
         if status >= 200:
             self._head, self._head_fields = head, fields
-            self._on_head(stream_id, stream, head, size_and_flags)
+            stream.sink.on_head(head)
+            if size_and_flags & NGHTTP2_FLAG_END_STREAM and self._streams.pop(stream_id, None) is not None:
+                self._on_end(stream_id, stream, [])
             return
         stream.informational += 1
         if stream.informational > self._max_informational:
