@@ -33,6 +33,15 @@ def test_a_body_is_what_was_put_in() -> None:
         assert hash(results[-1]) == hash(BODY)
 
 
+def test_a_very_large_body_is_what_was_put_in() -> None:
+    """It lies in huge pages, where the system has any."""
+    whole = BODY * 3
+    for size in (4 << 20, (4 << 20) + 1, len(whole)):
+        body = LargeBody(size)
+        results = [body.add(memoryview(whole)[at : min(at + LARGE, size)]) for at in range(0, size, LARGE)]
+        assert results[-1] == whole[:size]
+
+
 def test_no_more_is_taken_than_there_is_room_for() -> None:
     body = LargeBody(10)
     assert body.add(b"1234567") is None
