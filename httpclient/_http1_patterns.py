@@ -2,8 +2,8 @@
 
 :data:`match_plain_head` recognises, in place and in one pass in C, a head that is valid and whose body is plain to
 see: HTTP/1.1, a final status, at most one Content-Length or ``Transfer-Encoding: chunked``, and no Connection field but
-``keep-alive`` or ``close``. One that isn't (folded lines, bare line feeds, HTTP/1.0, 1xx, other framing fields) and one that is
-wrong takes the functions of ``_http1_head``.
+``keep-alive`` or ``close``. One that isn't (folded lines, bare line feeds, HTTP/1.0, 1xx, other framing fields) and one
+that is wrong takes the functions of ``_http1_head``.
 
 Loading the ``re`` module and compiling these takes as long as hundreds of responses, so it isn't done for the first.
 """

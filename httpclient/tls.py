@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openssl_api import TlsEngine
@@ -25,9 +27,10 @@ class TlsInfo:
     __slots__ = ("_certificate", "alpn", "cipher", "resumed", "version")
 
     def __init__(self, engine: TlsEngine) -> None:
-        self.version = engine.version
-        self.cipher = engine.cipher
-        self.alpn = engine.alpn.decode("ascii", "replace")
+        # One text for all connections that have the same.
+        self.version = intern(engine.version)
+        self.cipher = intern(engine.cipher)
+        self.alpn = intern(engine.alpn.decode("ascii", "replace"))
         self.resumed = engine.session_reused
         self._certificate = engine.certificate
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .errors import TlsConfigurationError
 
 
+@lru_cache(256)
 def peer_name(host: str) -> tuple[str, bool]:
     """Return a host in the form that certificates use, and whether it is an IP address.
 

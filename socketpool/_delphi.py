@@ -286,7 +286,7 @@ NEW: dict[str, str] = {
         "how the parts of this package work together",
         """
         TgoSocketConnection.new_stream TgoSocketConnection.check_alpn TgoSocketConnection.give_back
-        TgoSocketConnection.take_back TgoSocketConnection.abandon_after_fork
+        TgoSocketConnection.take_back TgoSocketConnection.abandon_after_fork TgoSocketConnection.identity
         TgoClientSocketManager.add TgoClientSocketManager.discard TgoClientSocketManager.new_engine
         TgoClientSocketManager.choose_worker TgoClientSocketManager.only_worker TSocketPoolWorker.abandon_after_fork
         TSocketPoolWorker.read_block TSocketPoolWorker.new_read_block TSocketPoolWorker.thread_id

@@ -191,7 +191,7 @@ class TgoSocketConnection(BaseConnection):
         return self._new_stream(fd, address)
 
     def _new_stream(self, fd: int, address: Address) -> Stream:
-        if not self._ssl:
+        if not self.ssl:
             return Stream(fd, address)
         from .tls_stream import TlsStream
 
@@ -205,7 +205,7 @@ class TgoSocketConnection(BaseConnection):
 
         To be called with the lock held that keeps other threads from the descriptor of *stream*.
         """
-        if not self._ssl:
+        if not self.ssl:
             return stream
         from .nested_tls import NestedTlsStream
         from .tls_stream import TlsStream
@@ -221,7 +221,7 @@ class TgoSocketConnection(BaseConnection):
 
     def check_alpn(self, stream: Stream) -> None:
         """Fail where :attr:`alpn` insists on HTTP/2 and the peer has not agreed to it."""
-        if self._alpn and (stream.engine is None or stream.engine.alpn != b"h2"):
+        if self.alpn and (stream.engine is None or stream.engine.alpn != b"h2"):
             from openssl_api import TlsError
 
             raise TlsError(f"{self._hostname}:{self._port} did not agree to speak HTTP/2 (ALPN h2)")
@@ -652,5 +652,5 @@ class TgoSocketConnection(BaseConnection):
             self.worker.call_at(release_at, lambda: self._watch_expiry(token))
 
     def __repr__(self) -> str:
-        kind = " with TLS" if self._ssl else ""
+        kind = " with TLS" if self.ssl else ""
         return f"<TgoSocketConnection {self._hostname}:{self._port}{kind} {self.state.name.lower()}>"

@@ -191,36 +191,37 @@ class TgoClientSocketManager:
         """Forget a connection that has ended."""
         with self._lock:
             self._connections.discard(connection)
-            key = _peer(connection)
-            free = self._free.get(key)
-            if free is not None:
-                if connection in free:
-                    free.remove(connection)
-                if not free:
-                    del self._free[key]
+            if self._free:
+                key = _peer(connection)
+                free = self._free.get(key)
+                if free is not None:
+                    if connection in free:
+                        free.remove(connection)
+                    if not free:
+                        del self._free[key]
 
     def new_engine(self, connection: TgoSocketConnection, fd: int) -> TlsEngine:
         """Return the TLS side of a connection that has just been connected.
 
         :raises openssl_api.TlsConfigurationError: the options of the connection can't be used.
         """
-        from openssl_api import TlsConfigurationError, TlsContext, TlsEngine
+        import openssl_api
 
+        identity = connection.identity
         context = connection.tls_context
-        identity = connection.certificate, connection.private_key, connection.password
         if context is None:
             # Shared, because making one takes longer than a handshake, and sessions are only resumed within one.
             context = self._contexts.get(identity)
             if context is None:
                 certificate, private_key, password = identity
-                context = TlsContext(
+                context = openssl_api.TlsContext(
                     certificate=certificate or None, private_key=private_key or None, password=password
                 )
                 context = self._contexts.setdefault(identity, context)
         elif any(identity):
-            raise TlsConfigurationError("a certificate belongs into the TLS context, if one is given")
+            raise openssl_api.TlsConfigurationError("a certificate belongs into the TLS context, if one is given")
         alpn = (b"h2",) if connection.alpn else None
-        return TlsEngine(context, connection.tls_host, connection.port, descriptor=fd, alpn=alpn)
+        return openssl_api.TlsEngine(context, connection.tls_host, connection.port, descriptor=fd, alpn=alpn)
 
     @property
     def connections(self) -> int:

@@ -26,17 +26,23 @@ class ConnectionOptions:
     """
 
     __slots__ = (
-        "_alpn", "_hostname", "_openssl", "_port", "_ssl", "_tls_context", "addresses", "detour", "on_addresses",
-        "send_queue_limit",
+        "_hostname", "_openssl", "_port", "addresses", "alpn", "detour", "on_addresses", "send_queue_limit", "ssl",
+        "tls_context",
     )  # fmt: skip
 
     def __init__(self, hostname: str, port: int) -> None:
         self._hostname = hostname
         self._openssl: TgoOpenSSL | None = None
         self.port = port
-        self._ssl = False
-        self._alpn = False
-        self._tls_context: TlsContext | None = None
+        #: Speak TLS, verified unless the context says otherwise.
+        #: Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.SSL
+        self.ssl = False
+        #: Insist on HTTP/2 by ALPN: a peer that doesn't agree fails the connection.
+        #: Differs from Delphi: there a refusal was only logged, and the caller waited for the time limit.
+        #: Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.ALPN
+        self.alpn = False
+        #: What to verify, offer and present in TLS; ``None`` for one made from the other options.
+        self.tls_context: TlsContext | None = None
         #: Where to connect instead of looking :attr:`hostname` up.
         self.addresses: Sequence[Address] | None = None
         #: Called with the peer's addresses when they are known, before any of them is connected to; the OSError that it
@@ -75,40 +81,6 @@ class ConnectionOptions:
             self._openssl.port = value
 
     @property
-    def ssl(self) -> bool:
-        """Speak TLS, verified unless the context says otherwise. Set before connecting.
-
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.SSL
-        """
-        return self._ssl
-
-    @ssl.setter
-    def ssl(self, value: bool) -> None:
-        self._ssl = value
-
-    @property
-    def alpn(self) -> bool:
-        """Insist on HTTP/2 by ALPN: a peer that doesn't agree fails the connection. Set before connecting.
-
-        Differs from Delphi: there a refusal was only logged, and the caller waited for the time limit.
-        Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.ALPN
-        """
-        return self._alpn
-
-    @alpn.setter
-    def alpn(self, value: bool) -> None:
-        self._alpn = value
-
-    @property
-    def tls_context(self) -> TlsContext | None:
-        """What to verify, offer and present in TLS; ``None`` for one made from the other options."""
-        return self._tls_context
-
-    @tls_context.setter
-    def tls_context(self, value: TlsContext | None) -> None:
-        self._tls_context = value
-
-    @property
     def tls_host(self) -> str:
         """Whom TLS asks for and verifies: :attr:`hostname`, unless :attr:`openssl` says otherwise."""
         return self._hostname if self._openssl is None else self._openssl.host
@@ -123,7 +95,7 @@ class ConnectionOptions:
         if self._openssl is None:
             from openssl_api import TgoOpenSSL
 
-            openssl = TgoOpenSSL(self._tls_context)
+            openssl = TgoOpenSSL(self.tls_context)
             openssl.host = self._hostname
             openssl.port = self._port
             openssl.engine = self._engine()
@@ -133,6 +105,12 @@ class ConnectionOptions:
     def _engine(self) -> TlsEngine | None:
         """The TLS side of the connection, while it is connected."""
         return None
+
+    @property
+    def identity(self) -> tuple[bytes, bytes, str]:
+        """The client's certificate, private key and password; each empty where there is none."""
+        openssl = self._openssl
+        return (b"", b"", "") if openssl is None else (openssl.certificate, openssl.private_key, openssl.password)
 
     @property
     def certificate(self) -> bytes:

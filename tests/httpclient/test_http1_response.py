@@ -503,8 +503,8 @@ def test_persistence(version: bytes, connection: bytes, reusable: bool) -> None:
         assert outcome.parser.reusable is reusable
         assert outcome.sink.events[0][1][2] == ("1.0" if version == b"1.0" else "1.1")
         if version != b"1.0":
-            fields = fields.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")
-            outcome = parse(b"HTTP/" + version + b" 200 OK\r\n" + fields + b"\r\n2\r\nok\r\n0\r\n\r\n")
+            chunked = fields.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")
+            outcome = parse(b"HTTP/" + version + b" 200 OK\r\n" + chunked + b"\r\n2\r\nok\r\n0\r\n\r\n")
             assert outcome.sink.body == b"ok"
             assert outcome.parser.reusable is reusable
 
