@@ -82,7 +82,7 @@ class Curve:
 CURVES = (
     Curve("connections", "connections, HTTP/1.1", "W5", (1, 10, 30, 100, 300, 1000, 3000, 10_000), 10),
     Curve("streams", "requests on one HTTP/2 connection", "W4", (1, 3, 10, 30, 100, 300, 1000), 10),
-    Curve("threads", "blocking threads, one client", "W5t", (1, 2, 4, 8, 16, 32, 64), 2),
+    Curve("threads", "blocking threads, one client", "W5t", (1, 2, 4, 8, 16, 32, 64), 1),
     Curve("headers", "response header fields", "headers", content.GROWING_SIZES, 16 * content.KIB, per_byte=True),
     Curve("bodies", "response body", "body", content.GROWING_SIZES, 256 * content.KIB, per_byte=True),
 )

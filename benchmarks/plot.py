@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 COLUMNS = 2
 # A panel and, inside it, the space around the axes.
 WIDTH, HEIGHT = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 44, 16, 34, 36
+LEFT, RIGHT, TOP, BOTTOM = 44, 26, 34, 36
 LEGEND = 30
-# Everything stays readable where the middle of the y axis is 1.
-LEAST_TOP = 2.0
+# The y axis. What is higher ends at its top, with its number: one series that grows would flatten all the others.
+LEAST_TOP, MOST_TOP = 2.0, 3.0
 
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1f2328; }
@@ -85,7 +85,7 @@ def _legend(names: Sequence[str]) -> str:
 
 def _panel(panel: Panel, names: Sequence[str]) -> str:
     top = max(LEAST_TOP, *(y for points in panel.series.values() for _, y in points))
-    top = math.ceil(top * 2) / 2
+    top = min(math.ceil(top * 2) / 2, MOST_TOP)
     low, high = math.log(min(panel.ticks)), math.log(max(panel.ticks))
     bottom_y, right_x = HEIGHT - BOTTOM, WIDTH - RIGHT
 
@@ -100,9 +100,8 @@ def _panel(panel: Panel, names: Sequence[str]) -> str:
     parts.append(
         f'<rect class="band" x="{LEFT}" y="{upper}" width="{right_x - LEFT}" height="{round(lower - upper, 1)}"/>'
     )
-    step = 0.5 if top <= 4 else math.ceil(top / 6)
-    for number in range(int(top / step) + 1):
-        y = number * step
+    for number in range(int(top * 2) + 1):
+        y = number / 2
         parts.append(f'<line class="grid" x1="{LEFT}" y1="{at_y(y)}" x2="{right_x}" y2="{at_y(y)}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{at_y(y) + 4}" text-anchor="end">{y:g}</text>')
     parts.append(f'<line class="one" x1="{LEFT}" y1="{at_y(1)}" x2="{right_x}" y2="{at_y(1)}"/>')
@@ -113,8 +112,13 @@ def _panel(panel: Panel, names: Sequence[str]) -> str:
         )
     for name, points in panel.series.items():
         series = f"s{names.index(name)}"
-        places = [(at_x(x), at_y(y)) for x, y in points]
+        places = [(at_x(x), at_y(min(y, top))) for x, y in points]
         line = " ".join(f"{x},{y}" for x, y in places)
         parts.append(f'<polyline class="curve {series}" points="{line}"><title>{escape(name)}</title></polyline>')
         parts += [f'<circle class="{series}" cx="{x}" cy="{y}" r="2.5"/>' for x, y in places]
+        parts += [
+            f'<text class="tick" x="{at_x(x)}" y="{at_y(top) - 5}" text-anchor="middle">{y:.1f}</text>'
+            for x, y in points
+            if y > top
+        ]
     return "\n".join(parts)

@@ -78,7 +78,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="W1,...", help="only these workloads or curves; W7 is all of W7")
     parser.add_argument("--clients", default="", metavar="ours,...", help="only these clients")
     parser.add_argument("--rounds", type=int, help="how often each client does each workload (3; quick: 1)")
-    parser.add_argument("--seconds", type=float, help="how long a measured part takes, about (0.8; quick: 0.15)")
+    parser.add_argument("--seconds", type=float, help="how long a measured part is (0.5; growth: 0.4; quick: 0.15)")
     parser.add_argument("--growth", action="store_true", help="how costs grow with the size, instead")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core to use (the last)")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "benchmarks.json", help="where the results go")

@@ -214,7 +214,7 @@ class Effort:
         )
 
 
-NORMAL = Effort(rounds=3, seconds=0.8, bulk_size=content.BULK_SIZE, processes=5, most_connections=10_000, patience=1.0)
+NORMAL = Effort(rounds=3, seconds=0.5, bulk_size=content.BULK_SIZE, processes=5, most_connections=10_000, patience=1.0)
 # For a growth curve: many points, of which only the ratios count.
 GROWTH = replace(NORMAL, seconds=0.4)
 QUICK = Effort(

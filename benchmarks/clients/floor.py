@@ -15,6 +15,7 @@ import os
 import platform
 import socket
 import struct
+from collections import defaultdict
 from ctypes import CDLL, PyDLL, addressof, c_char, c_char_p, c_void_p, pointer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -44,8 +45,8 @@ NON_BLOCKING = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 EPOLL_CTL_ADD, EPOLLIN = 1, 1
 EVENT = struct.Struct("=IQ" if platform.machine() == "x86_64" else "=I4xQ")
 EVENTS = 1000
-# Connections that are being opened at a time.
-OPENING = 250
+# Connections that are being opened at a time. With TLS few: what a handshake takes for a moment is used again.
+OPENING, OPENING_TLS = 250, 20
 
 
 def versions() -> dict[str, str]:
@@ -258,16 +259,24 @@ def _hold(target: Target) -> Callable[[Sequence[str]], None]:
 def _hold_tls(target: Target) -> Callable[[Sequence[str]], None]:
     request, tls, epoll, buffer, addresses = _request(target), Tls(target), Epoll(), Buffer(64 * KIB), _Addresses()
     held: dict[int, int | None] = {}
+    # Each connection brings the next one to its host a session to resume.
+    sessions: dict[str, list[c_void_p]] = defaultdict(list)
     ssl = c_void_p()
 
     def run(urls: Sequence[str]) -> None:
-        for start in range(0, len(urls), OPENING):
-            opening = urls[start : start + OPENING]
+        for start in range(0, len(urls), OPENING_TLS):
+            opening = urls[start : start + OPENING_TLS]
+            hosts: dict[int, str] = {}
             for url in opening:
                 fd = libc.socket(socket.AF_INET, NON_BLOCKING, 0)
                 libc.connect(fd, addresses[url], 16)
                 epoll.add(fd)
-                new = tls.open(fd, urlsplit(url).hostname or "")
+                hosts[fd] = host = urlsplit(url).hostname or ""
+                new = tls.open(fd, host)
+                if sessions[host]:
+                    session = sessions[host].pop()
+                    libssl.SSL_set_session(new, session)
+                    libssl.SSL_SESSION_free(session)
                 libssl.SSL_do_handshake(new)
                 held[fd] = new.value
             answered = 0
@@ -279,8 +288,11 @@ def _hold_tls(target: Target) -> Callable[[Sequence[str]], None]:
                         # Makes the rest of the handshake.
                         if libssl.SSL_write(ssl, request, len(request)) > 0:
                             asked.add(fd)
+                            libssl.SSL_free_buffers(ssl)
                     elif (size := libssl.SSL_read(ssl, buffer.pointer, buffer.size)) > 0:
                         check_small(buffer.body(size), target.body)
+                        libssl.SSL_free_buffers(ssl)
+                        sessions[hosts[fd]].append(made(libssl.SSL_get1_session, ssl))
                         answered += 1
 
     return run
