@@ -1,4 +1,4 @@
-"""What a warm request costs, counted and not timed: system calls, C functions, Python functions.
+"""What a warm request and an idle connection cost, counted and not timed: system calls, C and Python functions; memory.
 
 The limits are some 10 % above what was counted when they were set (Python 3.11), or more where it depends on how the
 threads take turns. Who passes one has made every request dearer: for a reason, or by mistake.
@@ -80,3 +80,24 @@ def test_system_calls(limits: Limits, nginx: Nginx, certificates: Certificates, 
     )
     assert WARM >= COUNT  # everything has been done once before
     assert 0 < (many - few) / COUNT <= limits.system
+
+
+class Memory(NamedTuple):
+    """The most bytes for an idle connection: Python's, and all of the process's."""
+
+    site: str
+    python: int
+    resident: int
+
+
+MEMORY = {"HTTP/1.1": Memory("http", 1650, 2048), "TLS": Memory("https1", 2700, 26 * 1024)}
+
+
+@pytest.mark.parametrize("limits", MEMORY.values(), ids=MEMORY)
+def test_memory_of_idle_connections(limits: Memory, nginx: Nginx, certificates: Certificates) -> None:
+    """Of 800 that were opened at once: what was taken meanwhile has been used again."""
+    url = nginx.url(limits.site, "/1k")
+    line = [sys.executable, "-m", "tests.held", url, str(certificates.ca_file), "800"]
+    found = json.loads(subprocess.run(line, cwd=ROOT, check=True, capture_output=True, timeout=120).stdout)
+    assert 0 < found["python"] <= limits.python
+    assert 0 < found["resident"] <= limits.resident
