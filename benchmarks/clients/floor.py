@@ -313,7 +313,7 @@ def download(target: Target) -> Callable[[str, Receiver], None]:
 
         return over_http2(target)
     read, send = _reader_and_writer(target)
-    buffer = Buffer(512 * KIB)
+    buffer = Buffer(MIB)
     memory, view, place, room = buffer.memory, buffer.view, buffer.pointer, buffer.size
 
     def run(url: str, receive: Receiver) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import ssl
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ _BUFFER = 512 * KIB
 
 
 def versions() -> dict[str, str]:
-    return {name: version(name) for name in ("niquests", "urllib3-future", "jh2")} | {"ssl": ssl.OPENSSL_VERSION}
+    packages = {name: version(name) for name in ("niquests", "urllib3-future", "jh2")}
+    return packages | {"ssl": ssl.OPENSSL_VERSION, "Python": platform.python_version()}
 
 
 def one_at_a_time(target: Target) -> Callable[[int], None]:
