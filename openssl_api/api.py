@@ -416,7 +416,7 @@ def SSL_set_tlsext_host_name(s: int, name: str) -> int:
 
 
 def LoadSSLEAY() -> None:
-    """Do nothing: libssl is loaded, and every function bound, when this module is imported.
+    """Do nothing: libssl is loaded when this module is imported, and each function bound when it is first used.
 
     Delphi: Grijjy.OpenSSL.API.LoadSSLEAY
     """
@@ -430,7 +430,7 @@ def UnloadSSLEAY() -> None:
 
 
 def LoadLIBEAY() -> None:
-    """Do nothing: libcrypto is loaded, and every function bound, when this module is imported.
+    """Do nothing: libcrypto is loaded when this module is imported, and each function bound when it is first used.
 
     Delphi: Grijjy.OpenSSL.API.LoadLIBEAY
     """
