@@ -8,15 +8,14 @@ second, and too short to matter.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from benchmarks import clients, run, server, workloads
 
@@ -70,32 +69,20 @@ def table_head() -> Iterator[str]:
 
 def profile_line(name: str, workload: Workload, effort: Effort, where: Server) -> str:
     """Measure without and with perf, which takes time itself; return a line of the table, in the workload's unit."""
-    task = {
-        "client": name, "workload": workload.id, "concurrency": workload.concurrency, "server": asdict(where),
-        "effort": asdict(effort),
-    }  # fmt: skip
-    measure = [run.interpreter(name), "-m", "benchmarks.measure", json.dumps(task)]
-    outcome = _outcome(measure, where)
+    outcome = run.run_alone(name, workload, effort, where)
+    where.wait_until_idle()
     if "sample" not in outcome:
         return f"| {workload.id} | {clients.label(name)} | {next(iter(outcome.values()))} |"
     with tempfile.TemporaryDirectory() as directory:
         recording = os.path.join(directory, "perf.data")
-        _outcome(["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-o", recording, "--", *measure], where)
+        record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-o", recording, "--"]
+        run.run_alone(name, workload, effort, where, record)
+        where.wait_until_idle()
         report = ["perf", "report", "-i", recording, "--sort", "dso", "--stdio", "--no-children"]
         lines = subprocess.run(report, capture_output=True, text=True, check=True).stdout
     total = outcome["sample"]["cpu"] / outcome["sample"]["units"] * workload.unit.scale
     parts = (f"{share * total:.2f}" if share >= 0.0005 else "" for share in shares(lines).values())
     return f"| {workload.id} | {clients.label(name)} | {total:.2f} | {' | '.join(parts)} |"
-
-
-def _outcome(command: list[str], where: Server) -> dict[str, Any]:
-    done = subprocess.run(command, cwd=run.ROOT, capture_output=True, text=True, check=False)
-    where.wait_until_idle()
-    try:
-        outcome: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        return {"failed": done.stderr.strip()[-200:]}
-    return outcome
 
 
 def shares(report: str) -> dict[str, float]:

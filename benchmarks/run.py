@@ -141,7 +141,7 @@ def _take_turn(result: report.Result, workload: Workload, name: str, effort: Eff
     if "cannot" in of_client or "failed" in of_client:
         return
     where.wait_until_idle()
-    outcome = _run_alone(name, workload, effort, where)
+    outcome = run_alone(name, workload, effort, where)
     if "sample" in outcome:
         of_client["versions"] = outcome["sample"].pop("versions")
         of_client["samples"].append(outcome["sample"])
@@ -150,13 +150,13 @@ def _take_turn(result: report.Result, workload: Workload, name: str, effort: Eff
     print(report.progress(workload, name, outcome), file=sys.stderr, flush=True)
 
 
-def interpreter(client: str) -> str:
+def _interpreter(client: str) -> str:
     own = ENVIRONMENTS / client / "bin" / "python"
     return str(own) if own.exists() else sys.executable
 
 
-def _run_alone(name: str, workload: Workload, effort: Effort, where: Server) -> dict[str, Any]:
-    """Measure in a process of its own, and in its own group, so that nothing of it can be left behind."""
+def measure_command(name: str, workload: Workload, effort: Effort, where: Server) -> list[str]:
+    """The command that measures one client once."""
     task = {
         "client": name,
         "workload": workload.id,
@@ -164,7 +164,17 @@ def _run_alone(name: str, workload: Workload, effort: Effort, where: Server) -> 
         "server": asdict(where),
         "effort": asdict(effort),
     }
-    command = [interpreter(name), "-m", "benchmarks.measure", json.dumps(task)]
+    return [_interpreter(name), "-m", "benchmarks.measure", json.dumps(task)]
+
+
+def run_alone(
+    name: str, workload: Workload, effort: Effort, where: Server, wrapper: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Measure in a process of its own, and in its own group, so that nothing of it can be left behind.
+
+    :param wrapper: a command that runs the one that is put behind it.
+    """
+    command = [*wrapper, *measure_command(name, workload, effort, where)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     try:
