@@ -57,7 +57,9 @@ def main() -> None:
     url, ca_file, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * count)), hard))
-    with TgoHttpClient(False, False, ca_file=ca_file, keep_alive_expiry=3600.0, max_connections_per_origin=count) as http:
+    with TgoHttpClient(
+        False, False, ca_file=ca_file, keep_alive_expiry=3600.0, max_connections_per_origin=count
+    ) as http:
         hold(http, url, WARM)  # with the blocks that all are read into
         gc.collect()
         tracemalloc.start()
