@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,6 +147,20 @@ def test_the_limit_of_one_request_is_not_that_of_the_next(way: Way, scripted: Sc
         timer.start()
         assert way.get(http, server.url).content == b"slow"
     timer.join()
+
+
+@both_ways
+@pytest.mark.parametrize(("first", "rest"), [(60.0, 0.0), (0.4, 0.0), (0.4, 0.5)])
+def test_the_limit_holds_on_a_connection_that_was_used_before(
+    way: Way, first: float, rest: float, scripted: ScriptedServers
+) -> None:
+    steps = expect(b"\r\n\r\n"), send(HEAD + b"0123456789"), expect(b"\r\n\r\n"), hold()
+    server = scripted(script(*steps), aborts=True)
+    with client(way) as http:
+        assert way.get(http, server.url, recv_timeout=first).content == b"0123456789"
+        time.sleep(rest)  # a timer of the first request may have gone off
+        check(way.fail(http, "GET", server.url, recv_timeout=0.4), ReceiveTimeoutError, "receive")
+    assert server.accepted == 1
 
 
 @both_ways
