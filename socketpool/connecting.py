@@ -97,7 +97,6 @@ class Connecting:
     def _begin(self) -> None:
         if self._over:
             return
-        self._worker.openings += 1
         due = time.monotonic() + self._timeout
         connection = self._connection
         detour = connection.detour
@@ -153,6 +152,7 @@ class Connecting:
         self._run_race(addresses)
 
     def _run_race(self, addresses: Sequence[Address]) -> None:
+        self._worker.openings += 1
         self._race = ConnectRace(addresses, self._use_nagle)
         self._attempt()
 

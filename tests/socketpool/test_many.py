@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,10 @@ def test_a_thousand_connections(make_manager: Managers, echo_server: EchoServer,
     assert workers() == []
 
 
-def test_few_connections_are_begun_at_a_time(manager: TgoClientSocketManager, echo_server: EchoServer) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "many.test"])
+def test_few_connections_are_begun_at_a_time(
+    manager: TgoClientSocketManager, echo_server: EchoServer, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first of many are through before the last take any memory."""
     number = 200
     connected = 0
@@ -152,10 +156,14 @@ def test_few_connections_are_begun_at_a_time(manager: TgoClientSocketManager, ec
     def begin() -> None:
         worker.register(signalled.fileno(), select.EPOLLIN, looked)
         for _ in range(number):
-            connection = manager.request("127.0.0.1", echo_server.port)
+            connection = manager.request(host, echo_server.port)
             connection.on_connected = on_connected
             connection.connect()
 
+    def getaddrinfo(*_: object, **__: object) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", echo_server.port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     worker = manager.choose_worker()
     with signal, signalled:
         worker.call_soon(begin)
