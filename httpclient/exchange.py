@@ -151,6 +151,8 @@ class Exchange:
         self.chunks.append(bytes(view))
         self.trailers = []
         self.done = True
+        if self.news is not None:
+            self.news.append(self)
 
     def on_end(self, trailers: list[tuple[bytes, bytes]]) -> None:
         """The response is complete."""

@@ -6,7 +6,7 @@ import time
 
 from linuxapi.socketconst import POLLIN, POLLOUT
 from socketpool import ConnectionLostError, TransferTimeoutError
-from socketpool.stream import free_blocks, read_blocks
+from socketpool.stream import callers, free_blocks, read_blocks
 
 from .errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, SendTimeoutError
 from .exchange import LARGE
@@ -37,6 +37,7 @@ class Http1Caller(Http1Link):
         exchange.connection = self
         exchange.peer = self.peer
         sending = True
+        callers.append(None)
         try:
             stream = self.connection.stream
             if stream is None:
@@ -69,6 +70,8 @@ class Http1Caller(Http1Link):
             if failure is error:
                 raise
             raise failure from error
+        finally:
+            callers.pop()
 
     def pump_stream(self, exchange: Exchange) -> None:
         """Like :meth:`pump`, for an exchange whose caller comes back for more."""

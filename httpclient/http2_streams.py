@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     from .http2_upload import Uploads
 
     class Sink(Protocol):
-        """What is told about one response. Either ``on_end`` or ``on_failure`` is called, once and last."""
+        """What is told about one response. Either ``on_end`` or ``on_failure`` is called, once and last; or
+        ``on_response`` alone, where a response has come in one piece.
+        """
 
         #: Data counts as taken when ``on_data`` returns; otherwise ``consume`` says how much was taken.
         auto_consume: bool
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
         def on_informational(self, head: ResponseHead) -> object: ...
         def on_head(self, head: ResponseHead) -> object: ...
         def on_data(self, view: memoryview | bytes) -> object: ...
+        def on_response(self, head: ResponseHead, view: memoryview) -> object: ...
         def on_end(self, trailers: list[tuple[bytes, bytes]]) -> object: ...
         def on_failure(self, error: HttpClientError) -> object: ...
 
@@ -251,11 +254,31 @@ class Http2Streams:
                             stream.waiting += b
                 elif kind == EVENT_HEADERS:
                     stream = streams.get(stream_id)
-                    if stream is not None:
-                        if a is self._head_fields and not b & NGHTTP2_FLAG_END_STREAM:
-                            stream.sink.on_head(self._head)  # type: ignore[arg-type]
-                        else:
-                            self._on_headers(stream_id, stream, a, b)
+                    if stream is None:
+                        continue
+                    if a is not self._head_fields or b & NGHTTP2_FLAG_END_STREAM:
+                        self._on_headers(stream_id, stream, a, b)
+                        continue
+                    head: Any = self._head
+                    if (
+                        at + 1 < len(events)
+                        and events[at + 1][:2] == (EVENT_END, stream_id)
+                        and events[at][:2] == (EVENT_DATA, stream_id)
+                        and self._uploads is None
+                        and not stream.window
+                        and stream.sink.auto_consume
+                    ):
+                        # The whole of a small response, as most are.
+                        _, _, a, b = events[at]
+                        start = a - base
+                        if start < 0 or start + b > size:
+                            raise explain.connection_failure(NGHTTP2_INTERNAL_ERROR, "data outside the buffer")
+                        at += 2
+                        body_bytes += b
+                        del streams[stream_id]
+                        stream.sink.on_response(head, view[start : start + b])
+                    else:
+                        stream.sink.on_head(head)
                 elif kind == EVENT_END:
                     stream = streams.pop(stream_id, None)
                     if stream is not None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 def _points() -> list[Point]:
     return [
+        *(("httpclient", "client", "TgoHttpClient", verb, "TgoHttpClient.DoRequest",
+           lambda this, args, result, verb=verb: f"{verb.upper()} {_url(args[0])} -> {result!r}")
+          for verb in ("get", "head", "post", "put", "patch", "delete", "options")),
         ("httpclient", "client", "TgoHttpClient", "request", "TgoHttpClient.DoRequest",
          lambda this, args, result: f"{args[0]} {_url(args[1])} -> {result!r}"),
         ("httpclient", "client", "TgoHttpClient", "stream", "TgoHttpClient.DoRequest",
@@ -37,12 +40,12 @@ def _points() -> list[Point]:
          lambda this, args, result: "HTTP/1.1 request started by the worker"),
         ("httpclient", "http1_response", "ResponseParser", "receive", "TgoHttpClient.ResponseHeader, ResponseContent",
          lambda this, args, result: f"HTTP/1.1 parser took {result} bytes, response {_done(this.done)}"),
-        ("httpclient", "http2", "Http2Session", "submit", "nghttp2_submit_request",
-         lambda this, args, result: f"{args[0]} becomes HTTP/2 stream {result}"),
+        ("httpclient", "http2", "Http2Session", "submit_head", "nghttp2_submit_request",
+         lambda this, args, result: f"the request becomes HTTP/2 stream {result}"),
         ("httpclient", "http2", "Http2Session", "data_to_send", "TgoHttpClient.nghttp2_Send",
          lambda this, args, result: f"{len(result)} bytes of frames to send" if result else ""),
-        ("httpclient", "http2", "Http2Session", "receive", "TgoHttpClient.nghttp2_Recv",
-         lambda this, args, result: f"{args[2] - args[1]} bytes of frames received"),
+        ("httpclient", "http2", "Http2Session", "receive_at", "TgoHttpClient.nghttp2_Recv",
+         lambda this, args, result: f"{args[3]} bytes of frames received"),
         ("socketpool", "connection", "TgoSocketConnection", "open", "TgoSocketConnection.Connect",
          lambda this, args, result: f"connected to {result.address.text} in the calling thread"),
         ("socketpool", "connection", "TgoSocketConnection", "connect", "TgoSocketConnection.Connect",
@@ -109,10 +112,8 @@ def install(output: TextIO | None = None) -> Callable[[], None]:
             imported = __import__(f"{package}.{module}", fromlist=[owner])
         except ImportError:
             continue  # a library isn't there, so this layer has nothing to say
-        target_class = getattr(imported, owner)
-        original = target_class.__dict__.get(name)
-        if original is None:
-            continue
+        target_class = next(each for each in getattr(imported, owner).__mro__ if name in vars(each))
+        original = vars(target_class)[name]
         setattr(target_class, name, _wrapper(original, package, routine, describe, line))
         undo.append(functools.partial(setattr, target_class, name, original))
 

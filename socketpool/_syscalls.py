@@ -31,8 +31,8 @@ get_errno = ctypes.get_errno
 
 #: ``send(fd, data, size, flags)``; always with MSG_DONTWAIT, so it cannot block.
 send = bind_untyped(libc, "send")
-#: The same, while other threads wait for their answers. On loopback the kernel does the receiver's work in here, and
-#: often lets it run: then those whose answers have come go on, instead of waiting for a GIL whose owner sleeps.
+#: The same, while other threads send and wait for answers, too. On loopback the kernel does the receiver's work in
+#: here, and often lets it run: then those whose answers have come go on, and don't wait for a GIL whose owner sleeps.
 send_shared = bind_untyped(libc, "send", hold_gil=False)
 #: ``recv(fd, pointer, size, flags)`` with MSG_DONTWAIT.
 recv = bind_untyped(libc, "recv")

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 read_blocks = TgoMemoryPool(READ_BLOCK_SIZE, 16)
 free_blocks = read_blocks.free
 
-#: As long as the number of threads that wait in :meth:`Stream.receive`, whatever is in it.
-receiving: list[None] = []
+#: As long as the number of threads that send and then wait for an answer, whatever is in it: each appends and pops.
+callers: list[None] = []
 
 #: The longest that the kernel is asked to wait at once, in seconds: its limit is a C int of milliseconds.
 _LONGEST_WAIT = 2_000_000.0
@@ -93,7 +93,7 @@ class Stream:
         size = len(data)
         if not self.backlog_size:
             if size <= _SEND_SIZE:
-                send = send_shared if receiving and self._blocking else send_now
+                send = send_shared if self._blocking and len(callers) > 1 else send_now
                 count: int = send(self.fd, data, size, _SEND_FLAGS)
                 if count == size:
                     return True
@@ -169,11 +169,7 @@ class Stream:
             self.set_blocking(True)
         if timeout != self._receive_timeout:
             self._set_timeout(timeout)
-        receiving.append(None)
-        try:
-            count: int = recv_blocking(self.fd, block.pointer, block.size, 0)
-        finally:
-            receiving.pop()
+        count: int = recv_blocking(self.fd, block.pointer, block.size, 0)
         if count >= 0:
             return count
         code = get_errno()

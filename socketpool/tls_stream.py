@@ -16,7 +16,7 @@ from ._syscalls import get_errno, send_shared
 from ._syscalls import recv as recv_now
 from ._syscalls import send as send_now
 from .errors import ConnectionTimeoutError, TransferTimeoutError
-from .stream import _SEND_FLAGS, PEEK, PEEK_POINTER, Stream, connection_lost, free_blocks, read_blocks, receiving
+from .stream import _SEND_FLAGS, PEEK, PEEK_POINTER, Stream, callers, connection_lost, free_blocks, read_blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class TlsStream(Stream):
             size = self.engine.drain_into(block.address, block.size)
             sent = 0
             if size and not self.backlog_size:
-                send = send_shared if receiving and self._blocking else send_now
+                send = send_shared if self._blocking and len(callers) > 1 else send_now
                 sent = send(self.fd, block.pointer, size, _SEND_FLAGS)
                 if sent < 0:
                     code = get_errno()
@@ -109,11 +109,7 @@ class TlsStream(Stream):
         if timeout != self._receive_timeout:
             self._set_timeout(timeout)
         deadline = time.monotonic() + timeout
-        receiving.append(None)
-        try:
-            count = self.engine.read_into_blocking(block.address, block.size)
-        finally:
-            receiving.pop()
+        count = self.engine.read_into_blocking(block.address, block.size)
         self._drained = False
         if _RECORD_SIZE <= count < block.size and self.engine.has_pending():
             # A full record, and more has been read ahead: a large body. Take it along, but don't wait for the rest of

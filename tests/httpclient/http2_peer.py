@@ -107,6 +107,11 @@ class Sink:
         else:
             self.events.append(("data", bytes(view)))
 
+    def on_response(self, head: ResponseHead, view: memoryview) -> None:
+        self.on_head(head)
+        self.on_data(view)
+        self.on_end([])
+
     def on_end(self, trailers: Fields) -> None:
         self.events.append(("end", trailers))
 

@@ -491,7 +491,7 @@ def test_nonsense_ends_each_stream_at_most_once(wires: list[bytes], settings_fir
             assert "head" in names
 
 
-def test_sink_is_a_protocol_of_five_calls() -> None:
+def test_sink_is_a_protocol_of_six_calls() -> None:
     """What a sink needs to have is what the session calls."""
     calls = {name for name in vars(Sink) if name.startswith("on_")}
-    assert calls == {"on_informational", "on_head", "on_data", "on_end", "on_failure"}
+    assert calls == {"on_informational", "on_head", "on_data", "on_response", "on_end", "on_failure"}
