@@ -233,7 +233,12 @@ class Http2Driver(Http2Link):
         :return: what :meth:`_read` has to know next; ``None`` if this isn't the way.
         """
         request = party.request
-        if request.body is not None or request.deadline or request.recv_timeout < _A_LONG_MOMENT:
+        if (
+            request.body is not None
+            or party.head is not None  # the rest of a body is read in the other way: more than a record at once
+            or request.deadline
+            or request.recv_timeout < _A_LONG_MOMENT
+        ):
             return None
         with self._lock:
             if (

@@ -41,8 +41,8 @@ class Limits(NamedTuple):
 LIMITS = {
     "HTTP/1.1": Limits("http", "one", 3.1, 3.3, 23),
     "TLS": Limits("https1", "one", 3.1, 6.6, 28),
-    "HTTP/2": Limits("https", "one", 4.1, 14.5, 84),
-    "HTTP/2, 100 streams": Limits("https", "streams", 1.5, 5, 46),
+    "HTTP/2": Limits("https", "one", 3.1, 12.2, 63),
+    "HTTP/2, 100 streams": Limits("https", "streams", 1.5, 4.8, 46),
     "connections": Limits("http", "connections", 4.5, 3.4, 39),
 }
 
