@@ -68,8 +68,11 @@ if TYPE_CHECKING:
 
     Path = str | os.PathLike[str]
 
-#: How much OpenSSL reads from a socket at once: several records in one system call. Only held while it has data.
-READ_BUFFER_SIZE = 64 * 1024
+#: The buffer that OpenSSL reads into, so that one system call brings several records. Only held while it has data.
+#: Exactly four of the largest of TLS 1.3 (RFC 8446 section 5.2: 16,384 bytes and 22 around them), behind the 3 bytes
+#: that OpenSSL leaves free for alignment: where the buffer ends in the middle of a record, it reads the rest of that
+#: record alone, and every other system call is for a few bytes.
+READ_BUFFER_SIZE = 3 + 4 * (16384 + 22)
 
 _NO_CALLBACK = TSetVerify_cb()
 
