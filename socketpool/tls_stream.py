@@ -31,6 +31,10 @@ _RECORD_SIZE = 16384
 #: How much plaintext is encrypted at once: bounds the memory that a large message takes a second time.
 _WRITE_SIZE = 256 * 1024
 
+#: The most that is decrypted at once. More costs no less, since OpenSSL reads a few records at a time, and gives one
+#: stream of HTTP/2 a whole window in one go while the others wait.
+_READ_SIZE = 256 * 1024
+
 
 class TlsStream(Stream):
     """A connected socket with TLS: the same operations as :class:`Stream`, on plaintext.
@@ -148,7 +152,7 @@ class TlsStream(Stream):
             self.set_blocking(False)
         engine = self.engine
         address = block.address + offset
-        room = block.size - offset
+        room = min(block.size - offset, _READ_SIZE)
         count = engine.read_into(address, room)
         self._stopped = False
         if count <= 0:
