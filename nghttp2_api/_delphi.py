@@ -143,7 +143,7 @@ def _reason(name: str) -> str:
         return "constant of nghttp2.h that the Delphi unit leaves out"
     if name in vars(callbacks) and not name.startswith("p"):
         return "callback type or holder of callbacks of nghttp2.h that the Delphi unit leaves out"
-    if name in vars(structs) or name in vars(callbacks):
+    if hasattr(structs, name) or name in vars(callbacks):
         return "type of nghttp2.h that the Delphi unit leaves out"
     return "function of nghttp2.h that the Delphi unit leaves out"
 

@@ -28,17 +28,8 @@ from ctypes import (
     c_void_p,
 )
 
-from .structs import (
-    nghttp2_data_source,
-    nghttp2_ssize,
-    pnghttp2_data_source,
-    pnghttp2_frame,
-    pnghttp2_frame_hd,
-    pnghttp2_rcbuf,
-    pnghttp2_session,
-    puint8,
-    puint32,
-)
+from ._structs import nghttp2_data_source, pnghttp2_data_source, pnghttp2_frame, pnghttp2_frame_hd
+from .structs import nghttp2_ssize, pnghttp2_rcbuf, pnghttp2_session, puint8, puint32
 
 # Data to send. (session, stream_id, buf, length, data_flags, source, user_data) -> bytes put into buf,
 # NGHTTP2_ERR_DEFERRED to be asked again after nghttp2_session_resume_data, or another negative error.

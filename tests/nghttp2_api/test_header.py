@@ -13,7 +13,7 @@ import pytest
 
 import nghttp2_api
 from linuxapi.binding import MissingFunction, MissingSymbolError
-from nghttp2_api import callbacks, constants, structs
+from nghttp2_api import _structs, callbacks, constants, structs
 from nghttp2_api import nghttp2 as unit
 from tests.abi import abi_differences, constants_of, fields_of
 
@@ -186,7 +186,7 @@ def test_abi(header: str) -> None:
             values |= {f"sizeof({name}) - 1": len(text), **{f"{name}[{i}]": byte for i, byte in enumerate(text)}}
     compared = {
         name: value
-        for module in (structs, callbacks)
+        for module in (structs, _structs, callbacks)
         for name, value in vars(module).items()
         if name.startswith("nghttp2_") and isinstance(value, type) and hasattr(value, "_fields_")
     }
@@ -214,7 +214,8 @@ def test_abi(header: str) -> None:
     )
 
 
-NEWER = [name for name, row in unit._FUNCTIONS.items() if len(row) == 3]
+FUNCTIONS = unit._all_functions()
+NEWER = [name for name, row in FUNCTIONS.items() if len(row) == 3]
 
 
 @pytest.mark.parametrize("name", NEWER)
@@ -223,7 +224,7 @@ def test_function_that_the_library_lacks_says_so(name: str) -> None:
     if function:
         assert function.argtypes is not None
         return
-    since = unit._FUNCTIONS[name][2]
+    since = FUNCTIONS[name][2]
     assert isinstance(function, MissingFunction)
     with pytest.raises(MissingSymbolError) as caught:
         function()
