@@ -18,13 +18,16 @@ from .uri import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-    from .body import Body
+    from .body import Body, BodyInput
     from .call_options import HeaderInput, RequestOptions
     from .settings import RequestSettings
     from .uri import TgoURI
+
+#: :func:`.body.make_body`, once there is a body: an import statement takes a microsecond every time.
+_make: Callable[[BodyInput], Body] | None = None
 
 #: Seconds that stand for ever: some of what waits can't count to infinity.
 FOREVER = 1e9
@@ -155,28 +158,27 @@ class _Draft:
         else:
             fields.append(("Host", uri.authority))  # RFC 9112 section 3.2: first, its port unless it is the default
 
-        def add(name: str, value: str) -> None:
-            if value and name.lower() not in names:
-                fields.append((name, value))
-
-        add("User-Agent", settings.user_agent)
-        add("Accept", "*/*")
-        # RFC 9110 sections 8.1 and 14.1.2: ranges are parts of the coded form, which is of no use without the rest.
-        add("Accept-Encoding", "identity" if settings.range or "range" in names else accept_encoding())
-        add("Range", settings.range)
+        own = [
+            ("User-Agent", settings.user_agent),
+            ("Accept", "*/*"),
+            # RFC 9110 sections 8.1 and 14.1.2: ranges are parts of the coded form, which is of no use without the rest.
+            ("Accept-Encoding", "identity" if settings.range or "range" in names else accept_encoding()),
+            ("Range", settings.range),
+        ]
         if "cookie" in names:
             self.cookies = None
         else:
-            add("Cookie", cookie_value(settings, uri, self.cookies or ""))
+            own.append(("Cookie", cookie_value(settings, uri, self.cookies or "")))
         if body is not None:
-            add("Content-Type", self.content_type)
+            own.append(("Content-Type", self.content_type))
         if "authorization" not in names:
             if self.authentication is None or uri.username:
                 self.authentication = authentication_for(settings, uri)
             if self.authentication is None:
-                add("Authorization", settings.authorization)
+                own.append(("Authorization", settings.authorization))
         else:
             self.authentication = None
+        fields += [(name, value) for name, value in own if value and name.lower() not in names]
         fields += _frame(given, self.method, body)
         self.fields = fields + given
 
@@ -211,9 +213,12 @@ def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body
         from .forms import form_body
 
         return form_body(data)  # type: ignore[arg-type]
-    from .body import make_body
+    global _make
+    if _make is None:
+        from .body import make_body
 
-    return make_body(data), settings.content_type  # type: ignore[arg-type]
+        _make = make_body
+    return _make(data), settings.content_type  # type: ignore[arg-type]
 
 
 def is_form(data: object) -> bool:
@@ -310,6 +315,9 @@ def _request(
     timeout = _seconds("timeout", options.get("timeout"), settings.timeout)
     connect = _seconds("connect_timeout", connect_timeout, settings.connect_timeout)
     receive = _seconds("recv_timeout", recv_timeout, settings.recv_timeout)
+    send = options.get("send_timeout")
+    if send is None:
+        send = settings.send_timeout
     pool = options.get("pool_timeout")
     if pool is None:
         pool = settings.pool_timeout
@@ -327,7 +335,7 @@ def _request(
         receive,
         time.monotonic() + timeout if timeout else 0.0,
         max_decoded_size=settings.max_decoded_size,
-        send_timeout=_seconds("send_timeout", options.get("send_timeout"), settings.send_timeout, receive),
+        send_timeout=_seconds("send_timeout", send, receive),
         pool_timeout=None if pool is None else _seconds("pool_timeout", pool),
         authentication=draft.authentication,
         retry=settings.retry if retry is None else as_retry_policy(retry),
@@ -338,12 +346,12 @@ def _request(
     return request
 
 
-def _seconds(name: str, *given: float | None) -> float:
-    """Return the first time limit that is given, as one that everybody can count.
+def _seconds(name: str, given: float | None, default: float = 0.0) -> float:
+    """Return a time limit as one that everybody can count.
 
     :raises InvalidRequestError: it is no time limit.
     """
-    seconds = next(value for value in given if value is not None)
+    seconds = default if given is None else given
     if not seconds >= 0:  # nor "not a number"
         raise InvalidRequestError(f"{name} must not be negative: {seconds!r}")
-    return min(seconds, FOREVER)
+    return seconds if seconds < FOREVER else FOREVER

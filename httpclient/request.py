@@ -99,9 +99,9 @@ class Request:
         self._repeated = False
         self.http2_head: HeaderTemplate | None = None
         self.closes = bool(head) and _says_close(head)
-        self.expects_continue = body is not None and any(
-            name.lower() == "expect" and value.lower() == "100-continue" for name, value in fields
-        )
+        self.expects_continue = body is not None and ("expect", "100-continue") in [
+            (name.lower(), value.lower()) for name, value in fields if len(name) == 6
+        ]
 
     @property
     def idempotent(self) -> bool:

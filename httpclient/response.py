@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .decoding import codings_of, decode_body, decode_pieces
 from .errors import BodyError, DecodingError
+from .headers import TgoHttpHeaders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from .exchange import Exchange
     from .head import ResponseHead
-    from .headers import TgoHttpHeaders
     from .request import Request
     from .streaming import StreamReader
     from .timings import Timings
@@ -63,8 +63,6 @@ class HttpResponse:
         """The header fields, in order, repeated ones kept."""
         headers = self._headers
         if headers is None:
-            from .headers import TgoHttpHeaders
-
             headers = self._headers = TgoHttpHeaders.from_fields(self._head.fields)
         return headers
 
