@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks import clients, run, server, workloads
+from benchmarks import clients, report, run, server, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 #: What the files belong to in which the processor was found; what is in none of these is the client's own library.
 LAYERS = {
     "kernel": r"\[kernel|\[vdso\]|\[guest",
-    "Python": r"libpython|python3?(\.\d+)?$|\.cpython-(?!.*pycurl)(?!.*ctypes)",
+    "Python": r"libpython|^python3?(\.\d+)?$|^(?!pycurl|_ctypes).*\.cpython-",
     "ctypes": r"_ctypes|libffi",
     "C library": r"libc\.so|libc-|ld-linux|libpthread",
     "OpenSSL": r"libcrypto|libssl",
     "nghttp2": r"libnghttp2",
 }
 OTHER = "other"
+
+DOCUMENT = run.ROOT / "docs" / "performance.md"
+BEGIN = "<!-- profile -->"
+END = "<!-- end profile -->"
 
 _WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "W5t", "W7-download-tls", "W7-download-h2", "W7-upload-tls", "W7-upload-h2")
 _CLIENTS = (clients.OURS, "pycurl", "floor")
@@ -45,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m benchmarks.profile", description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default=",".join(_WORKLOADS), metavar="W1,...", help="these workloads")
     parser.add_argument("--clients", default=",".join(_CLIENTS), metavar="ours,...", help="these clients")
+    parser.add_argument("--write", action="store_true", help="and update docs/performance.md")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core to use (the last)")
     options = parser.parse_args(arguments)
     if shutil.which("perf") is None:
@@ -53,11 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.use_one_core(options.core)
     run.allow_many_descriptors()
     effort = replace(workloads.NORMAL, seconds=_SECONDS)
-    print("\n".join(table_head()))
+    lines = list(table_head())
+    print("\n".join(lines))
     with server.running() as where:
         for workload in map(effort.limit, chosen):
             for name in options.clients.split(","):
-                print(profile_line(name, workload, effort, where), flush=True)
+                lines.append(profile_line(name, workload, effort, where))
+                print(lines[-1], flush=True)
+    if options.write:
+        report.replace_between(DOCUMENT, BEGIN, END, "\n".join(lines))
     return 0
 
 
@@ -78,17 +87,17 @@ def profile_line(name: str, workload: Workload, effort: Effort, where: Server) -
         record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-o", recording, "--"]
         run.run_alone(name, workload, effort, where, record)
         where.wait_until_idle()
-        report = ["perf", "report", "-i", recording, "--sort", "dso", "--stdio", "--no-children"]
-        lines = subprocess.run(report, capture_output=True, text=True, check=True).stdout
+        command = ["perf", "report", "-i", recording, "--sort", "dso", "--stdio", "--no-children"]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     total = outcome["sample"]["cpu"] / outcome["sample"]["units"] * workload.unit.scale
     parts = (f"{share * total:.2f}" if share >= 0.0005 else "" for share in shares(lines).values())
     return f"| {workload.id} | {clients.label(name)} | {total:.2f} | {' | '.join(parts)} |"
 
 
-def shares(report: str) -> dict[str, float]:
+def shares(text: str) -> dict[str, float]:
     """Return how much of the samples of a report by shared object is in each layer, as parts of 1."""
     found = dict.fromkeys([*LAYERS, OTHER], 0.0)
-    for percent, place in re.findall(r"^ *([0-9.]+)% +(\S+)", report, re.MULTILINE):
+    for percent, place in re.findall(r"^ *([0-9.]+)% +(\S+)", text, re.MULTILINE):
         layer = next((layer for layer, pattern in LAYERS.items() if re.search(pattern, place)), OTHER)
         found[layer] += float(percent) / 100
     return found
