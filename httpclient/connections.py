@@ -114,7 +114,7 @@ class OriginConnections:
                 return SHARED
             places = self._places
             room = self.has_room()
-            if room and places.free:
+            if room and (not places.limit or places.used < places.limit):
                 self._opening[exchange] = None
                 places.used += 1
                 return ROOM
@@ -261,8 +261,9 @@ class OriginConnections:
                     self._idle.remove(connection)
                 except ValueError:
                     pass  # taken in this moment
-            granted = self._places.grant(self)
-        self._tell(granted)
+            granted = self._places.grant(self) if self._waiting or self._starved else None
+        if granted:
+            self._tell(granted)
 
     def _drop(self, connection: Http1Connection) -> None:
         connection.connection.abort()

@@ -73,7 +73,7 @@ class Http1Link:
         #: TLS version, cipher and ALPN protocol, for those who want to see them.
         self.tls: TlsInfo | None = None
         if origin.tls:
-            from .tls import tls_info
+            from httpclient.tls import tls_info  # for each connection: a relative import takes longer
 
             self.tls = tls_info(stream)
         #: Makes the heads of the requests where a proxy carries them out.

@@ -198,7 +198,8 @@ class Origin(OriginConnections):
         connection: TgoSocketConnection | None = None
         timeout = request.connect_timeout
         try:
-            timeout = _connect_limit(request)
+            if request.deadline:
+                timeout = _connect_limit(request)
             connection = self._new_connection(exchange)
             connection.open(use_nagle=False, timeout=timeout)
             return self._opened(connection, exchange)
@@ -265,11 +266,14 @@ class Origin(OriginConnections):
                 if is_http2:
                     self._http2 = opened  # type: ignore[assignment]
                 self._connections.add(opened)
-                granted = self._grant_shared() if is_http2 else self._places.grant(self)
+                granted = None
+                if self._waiting or self._starved:
+                    granted = self._grant_shared() if is_http2 else self._places.grant(self)
         if closed:
             opened.close()
             raise aborted()
-        self._tell(granted)
+        if granted:
+            self._tell(granted)
         return opened
 
     def _join(self, connection: Http2Connection, exchange: Exchange) -> Http2Connection:

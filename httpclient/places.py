@@ -42,11 +42,6 @@ class Places:
         self.starved: list[tuple[int, OriginConnections]] = []
         self.granted_at = 0.0
 
-    @property
-    def free(self) -> bool:
-        """Another connection may be opened, if its origin allows it too."""
-        return not self.limit or self.used < self.limit
-
     def first_starved(self) -> OriginConnections | None:
         """Return the starved origin whose first waiter came first; ``None`` where none is starved."""
         starved = self.starved

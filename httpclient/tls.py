@@ -27,9 +27,8 @@ class TlsInfo:
     __slots__ = ("_certificate", "alpn", "cipher", "resumed", "version")
 
     def __init__(self, engine: TlsEngine) -> None:
-        # One text for all connections that have the same.
-        self.version = intern(engine.version)
-        self.cipher = intern(engine.cipher)
+        self.version = engine.version
+        self.cipher = engine.cipher
         self.alpn = intern(engine.alpn.decode("ascii", "replace"))
         self.resumed = engine.session_reused
         self._certificate = engine.certificate

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from ctypes import ArgumentError
+from functools import lru_cache
+from sys import intern
+
 from ._failures import certificate_error, pin_error, place, refusal
-from ._peer import certificate_of, selected_protocol
+from ._peer import PeerCertificate, selected_protocol
+from .api import SSL_get_peer_certificate
 from .client_api import (
     X509_V_OK,
     SSL_CIPHER_get_name,
@@ -19,13 +24,18 @@ if TYPE_CHECKING:
     from ctypes import c_void_p
     from typing import Any
 
-    from ._peer import PeerCertificate
     from .context import TlsContext
     from .errors import TlsError
 
 #: Stands in for a handle that must not be used (yet, or any more). ctypes refuses it with ArgumentError, where a null
 #: pointer would crash OpenSSL; so nothing needs to be checked before a call.
 NONE: Any = object()
+
+
+@lru_cache(64)
+def _text(name: bytes) -> str:
+    """One text for all connections that have the same."""
+    return intern(name.decode("ascii"))
 
 
 class Negotiated:
@@ -53,7 +63,8 @@ class Negotiated:
         """Look at what the handshake led to; return what is wrong with it."""
         context = self._context
         # Of a resumed session, it is the certificate of the handshake that began it.
-        peer = self._peer = certificate_of(ssl)
+        certificate = SSL_get_peer_certificate(ssl)
+        peer = self._peer = PeerCertificate(certificate) if certificate else None
         if context.verify or context.pins is not None:
             # OpenSSL has verified the server. But it takes a server without any certificate for a good one, if the
             # context's cipher list allows for such.
@@ -81,18 +92,27 @@ class Negotiated:
     @property
     def version(self) -> str:
         """The version in use: ``TLSv1.3``."""
-        return str(SSL_get_version(self._open_handle()).decode("ascii"))
+        try:
+            return _text(SSL_get_version(self._handle))
+        except ArgumentError:
+            raise self._closed_error() from None
 
     @property
     def cipher(self) -> str:
         """The cipher suite in use: ``TLS_AES_256_GCM_SHA384``; empty before the handshake."""
-        cipher = SSL_get_current_cipher(self._open_handle())
-        return str(SSL_CIPHER_get_name(cipher).decode("ascii")) if cipher else ""
+        try:
+            cipher = SSL_get_current_cipher(self._handle)
+        except ArgumentError:
+            raise self._closed_error() from None
+        return _text(SSL_CIPHER_get_name(cipher)) if cipher else ""
 
     @property
     def session_reused(self) -> bool:
         """An earlier session was resumed: no certificates were exchanged."""
-        return bool(SSL_session_reused(self._open_handle()))
+        try:
+            return bool(SSL_session_reused(self._handle))
+        except ArgumentError:
+            raise self._closed_error() from None
 
     @property
     def certificate(self) -> PeerCertificate | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctypes import addressof, byref, c_uint, c_void_p, create_string_buffer, string_at
 
 from ._names import peer_name
-from .api import SSL_get0_alpn_selected, SSL_get_peer_certificate, SSL_set_tlsext_host_name, X509_free
+from .api import SSL_get0_alpn_selected, SSL_set_tlsext_host_name, X509_free
 from .client_api import (
     X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
@@ -35,10 +35,10 @@ def set_server(ssl: int, host: str, *, verify: bool) -> str:
     name, is_address = peer_name(host)
     if verify:
         parameters = SSL_get0_param(ssl)
-        X509_VERIFY_PARAM_set_hostflags(parameters, _FLAGS)
         if is_address:
             done = X509_VERIFY_PARAM_set1_ip_asc(parameters, name.encode("ascii"))
         else:
+            X509_VERIFY_PARAM_set_hostflags(parameters, _FLAGS)
             done = X509_VERIFY_PARAM_set1_host(parameters, name.encode("ascii"), 0)
         if not done:
             raise TlsConfigurationError(f"{host!r} is no host that a certificate can be for", host=host)
@@ -79,12 +79,6 @@ class PeerCertificate:
     # The default argument keeps the function at hand when the module is already being taken apart.
     def __del__(self, free: Callable[[int], None] = X509_free) -> None:
         free(self.pointer)
-
-
-def certificate_of(ssl: c_void_p) -> PeerCertificate | None:
-    """Return the server's certificate; ``None`` if it has none, or none yet."""
-    certificate = SSL_get_peer_certificate(ssl)
-    return PeerCertificate(certificate) if certificate else None
 
 
 def selected_protocol(ssl: c_void_p) -> bytes:

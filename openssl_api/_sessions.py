@@ -37,13 +37,11 @@ _MAXIMUM_SESSIONS = 16
 class Session:
     """One reference to an ``SSL_SESSION``, given back when the object goes."""
 
-    __slots__ = ("pointer", "single_use")
+    __slots__ = ("pointer",)
 
     def __init__(self, pointer: int) -> None:
         SSL_SESSION_up_ref(pointer)
         self.pointer = pointer
-        # RFC 8446 appendix C.4: a ticket that is used twice lets an observer link the connections.
-        self.single_use = SSL_SESSION_get_protocol_version(pointer) >= TLS1_3_VERSION
 
     # The default argument keeps the function at hand when the module is already being taken apart.
     def __del__(self, free: Callable[[int], None] = SSL_SESSION_free) -> None:
@@ -80,7 +78,8 @@ class SessionCache:
         session = _pop(sessions, -1)
         while session is not None and not SSL_SESSION_is_resumable(session.pointer):
             session = _pop(sessions, -1)
-        if session is not None and not session.single_use:
+        # RFC 8446 appendix C.4: a ticket that is used twice lets an observer link the connections.
+        if session is not None and SSL_SESSION_get_protocol_version(session.pointer) < TLS1_3_VERSION:
             sessions.append(session)
         if sessions:
             # Where another thread has added some meanwhile, these are newer.

@@ -115,11 +115,11 @@ class TlsContext:
         "_handle",
         "_keep",
         "_lock",
-        "_trust_pending",
         "alpn",
         "pins",
         "resumption",
         "sessions",
+        "trust_pending",
         "verify",
     )
 
@@ -144,7 +144,8 @@ class TlsContext:
         self._keep: Any = None
         self._lock = RLock()
         _contexts.add(self)
-        self._trust_pending = verify and ca_file is None and ca_directory is None and ca_data is None
+        #: The system's authorities are to be loaded before the first handshake, and aren't yet.
+        self.trust_pending = verify and ca_file is None and ca_directory is None and ca_data is None
         #: Whether servers are verified.
         self.verify = verify
         #: The protocols offered by ALPN.
@@ -212,21 +213,25 @@ class TlsContext:
         """
         handle = self._handle
         if handle is None:
-            raise TlsClosedError("the TLS context has been closed")
+            raise self._closed_error()
         return handle
+
+    @staticmethod
+    def _closed_error() -> TlsClosedError:
+        return TlsClosedError("the TLS context has been closed")
 
     def load_trust(self) -> None:
         """Load the system's authorities now, if they are needed and not loaded yet. Takes some 30 ms once a process.
 
         :raises TlsConfigurationError: there are none.
         """
-        if self._trust_pending:
+        if self.trust_pending:
             from ._trust import system_store
 
             with self._lock:
-                if self._trust_pending:
+                if self.trust_pending:
                     SSL_CTX_set1_cert_store(self.handle, system_store())
-                    self._trust_pending = False
+                    self.trust_pending = False
 
     def new_connection(self) -> int:
         """Return a new ``SSL *``, which the caller must free.
@@ -234,7 +239,10 @@ class TlsContext:
         :raises TlsClosedError: the context has been closed.
         """
         with self._lock:  # nobody must free the context meanwhile
-            ssl = SSL_new(self.handle)
+            handle = self._handle
+            ssl = None if handle is None else SSL_new(handle)
+        if handle is None:
+            raise self._closed_error()
         if not ssl:
             raise TlsError(f"OpenSSL could not make a connection: {queued_reason()}")
         return int(ssl)

@@ -98,6 +98,9 @@ _WRITE_LIMIT = 1 << 30
 #: The most that one record holds (RFC 8446 section 5.1).
 _FULL_RECORD = 16384
 
+#: The kind of BIO that keeps what is written to it.
+_MEMORY = BIO_s_mem()
+
 #: The results of SSL_get_error that end a connection.
 _FAILURES = (SSL_ERROR_SSL, SSL_ERROR_SYSCALL)
 
@@ -169,8 +172,8 @@ class TlsEngine(Negotiated):
             raise
 
     def _set_bios(self, ssl: int, descriptor: int) -> None:
-        wbio = BIO_new(BIO_s_mem())
-        rbio = BIO_new(BIO_s_mem()) if descriptor < 0 else BIO_new_socket(descriptor, BIO_NOCLOSE)
+        wbio = BIO_new(_MEMORY)
+        rbio = BIO_new(_MEMORY) if descriptor < 0 else BIO_new_socket(descriptor, BIO_NOCLOSE)
         if not wbio or not rbio:
             BIO_free(wbio)
             BIO_free(rbio)
@@ -192,12 +195,15 @@ class TlsEngine(Negotiated):
         :raises TlsHandshakeError: it failed otherwise.
         :raises TlsConfigurationError: there are no authorities to verify the server with.
         """
-        ssl = self._open_handle()
+        ssl = self._handle
+        if ssl is NONE:
+            raise self._closed_error()
         if self._finished:
             return True
         if self._problem is not None:
             raise self._problem
-        self._context.load_trust()
+        if self._context.trust_pending:
+            self._context.load_trust()
         ERR_clear_error()
         result = self._call(SSL_do_handshake, ssl)
         if raised:
@@ -340,8 +346,10 @@ class TlsEngine(Negotiated):
         """Have OpenSSL give its buffers back if nothing is in them. It keeps them (16 and 64 KiB) through a handshake,
         and makes one anew with each session ticket, to keep it until something is written.
         """
-        if self.between_records():  # which OpenSSL looks for only since 3.0.14 (CVE-2024-4741)
-            SSL_free_buffers(self._handle)
+        ssl = self._handle
+        # As between_records(), which OpenSSL looks for itself only since 3.0.14 (CVE-2024-4741).
+        if not _SSL_has_pending(ssl) and SSL_rstate_string(ssl) == b"RH":
+            SSL_free_buffers(ssl)
 
     def _call(self, function: Callable[..., int], *args: Any) -> int:
         """Call a function of C that may call back, and note what strikes the callback where nothing can catch it.
@@ -454,7 +462,7 @@ class TlsEngine(Negotiated):
 
         Done when input arrives, not while a large upload goes on.
         """
-        wbio = 0 if BIO_ctrl_pending(self._wbio) else BIO_new(BIO_s_mem())
+        wbio = 0 if BIO_ctrl_pending(self._wbio) else BIO_new(_MEMORY)
         if wbio:
             SSL_set0_wbio(self._handle, wbio)  # frees the old one
             self._wbio = c_void_p(wbio)

@@ -281,13 +281,12 @@ NEW: dict[str, str] = {
     **_new("one object for the three events that a protocol needs", "TgoSocketConnection.handler"),
     **_new("sending never blocks, so somebody may want to know when there is room", "TgoSocketConnection.on_writable"),
     **_new("one TLS context for many connections", "TgoSocketConnection.tls_context"),
-    **_new("what TLS verifies, where that isn't the host name", "TgoSocketConnection.tls_host"),
     **_new(
         "how the parts of this package work together",
         """
         TgoSocketConnection.new_stream TgoSocketConnection.check_alpn TgoSocketConnection.give_back
         TgoSocketConnection.take_back TgoSocketConnection.abandon_after_fork TgoSocketConnection.identity
-        TgoClientSocketManager.add TgoClientSocketManager.discard TgoClientSocketManager.new_engine
+        TgoClientSocketManager.add TgoClientSocketManager.discard TgoClientSocketManager.tls_context
         TgoClientSocketManager.choose_worker TgoClientSocketManager.only_worker TSocketPoolWorker.abandon_after_fork
         TSocketPoolWorker.read_block TSocketPoolWorker.new_read_block TSocketPoolWorker.thread_id
         TSocketPoolWorker.openings

@@ -13,7 +13,7 @@ changed: a new worker is asked in turn, a thread finds its socket shut down.
 
 from __future__ import annotations
 
-import threading
+from _thread import RLock, allocate_lock
 
 from .options import ConnectionOptions
 from .worker import report
@@ -64,8 +64,8 @@ class BaseConnection(ConnectionOptions):
     def __init__(self, owner: TgoClientSocketManager, hostname: str, port: int) -> None:
         super().__init__(hostname, port)
         self._owner = owner
-        self._io_lock = threading.Lock()
-        self._event_lock = threading.RLock()
+        self._io_lock = allocate_lock()
+        self._event_lock = RLock()
         self._state = DISCONNECTED
         #: From the moment when connecting begins to that when the connection has ended.
         self._active = False
@@ -240,8 +240,8 @@ class BaseConnection(ConnectionOptions):
         """In a forked child: close the child's copies of descriptors without a word to the peer."""
         stream, self.stream = self.stream, None
         connecting, self._connecting = self._connecting or self._opening, None
-        self._io_lock = threading.Lock()
-        self._event_lock = threading.RLock()
+        self._io_lock = allocate_lock()
+        self._event_lock = RLock()
         self._opening = None
         self.worker = None
         self.token = 0

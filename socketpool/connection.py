@@ -28,6 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from openssl_api import TlsEngine
+
     from .manager import TgoClientSocketManager
     from .resolver import Address
     from .worker import TSocketPoolWorker
@@ -188,17 +190,28 @@ class TgoSocketConnection(BaseConnection):
         """Return the stream for a connected descriptor: what the connection's options ask for."""
         if self.detour is not None:
             return self.detour.new_stream(fd, address)
-        return self._new_stream(fd, address)
-
-    def _new_stream(self, fd: int, address: Address) -> Stream:
         if not self.ssl:
             return Stream(fd, address)
-        from .tls_stream import TlsStream
+        from socketpool.tls_stream import TlsStream  # for each connection: a relative import takes longer
 
-        engine = self._owner.new_engine(self, fd)
-        if self._openssl is not None:
-            self._openssl.engine = engine
-        return TlsStream(fd, address, engine)
+        return TlsStream(fd, address, self._new_engine(fd))
+
+    def _new_engine(self, descriptor: int) -> TlsEngine:
+        """Return the TLS side of the connection; see :class:`openssl_api.TlsEngine`."""
+        import openssl_api
+
+        openssl, context, host = self._openssl, self.tls_context, self._hostname
+        if openssl is not None:
+            host = openssl.host
+            if context is not None and any(self.identity):
+                raise openssl_api.TlsConfigurationError("a certificate belongs into the TLS context, if one is given")
+        if context is None:
+            context = self._owner.tls_context(self.identity)
+        alpn = (b"h2",) if self.alpn else None
+        engine = openssl_api.TlsEngine(context, host, self._port, descriptor=descriptor, alpn=alpn)
+        if openssl is not None:
+            openssl.engine = engine
+        return engine
 
     def pass_on(self, stream: Stream) -> Stream:
         """Return the stream to the peer, given the one to the host in between, which is not to be used any more.
@@ -210,9 +223,7 @@ class TgoSocketConnection(BaseConnection):
         from .nested_tls import NestedTlsStream
         from .tls_stream import TlsStream
 
-        engine = self._owner.new_engine(self, stream.fd if stream.engine is None else -1)
-        if self._openssl is not None:
-            self._openssl.engine = engine
+        engine = self._new_engine(stream.fd if stream.engine is None else -1)
         if stream.engine is None:
             # One owner at any moment: a signal handler may raise between any two steps.
             fd, stream.fd = stream.fd, -1

@@ -19,7 +19,7 @@ from .worker import TSocketPoolWorker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from openssl_api import TlsContext, TlsEngine
+    from openssl_api import TlsContext
 
     from .states import TgoSocketOptimization, TgoSocketPoolBehavior
 
@@ -200,28 +200,21 @@ class TgoClientSocketManager:
                     if not free:
                         del self._free[key]
 
-    def new_engine(self, connection: TgoSocketConnection, fd: int) -> TlsEngine:
-        """Return the TLS side of a connection that has just been connected.
+    def tls_context(self, identity: tuple[bytes, bytes, str]) -> TlsContext:
+        """Return what the connections share that present the same certificate, and have no context of their own.
 
-        :raises openssl_api.TlsConfigurationError: the options of the connection can't be used.
+        :param identity: certificate, private key and password, each empty where there is none.
+        :raises openssl_api.TlsConfigurationError: they can't be used.
         """
-        import openssl_api
-
-        identity = connection.identity
-        context = connection.tls_context
+        # Shared, because making one takes longer than a handshake, and sessions are only resumed within one.
+        context = self._contexts.get(identity)
         if context is None:
-            # Shared, because making one takes longer than a handshake, and sessions are only resumed within one.
-            context = self._contexts.get(identity)
-            if context is None:
-                certificate, private_key, password = identity
-                context = openssl_api.TlsContext(
-                    certificate=certificate or None, private_key=private_key or None, password=password
-                )
-                context = self._contexts.setdefault(identity, context)
-        elif any(identity):
-            raise openssl_api.TlsConfigurationError("a certificate belongs into the TLS context, if one is given")
-        alpn = (b"h2",) if connection.alpn else None
-        return openssl_api.TlsEngine(context, connection.tls_host, connection.port, descriptor=fd, alpn=alpn)
+            from openssl_api import TlsContext
+
+            certificate, private_key, password = identity
+            context = TlsContext(certificate=certificate or None, private_key=private_key or None, password=password)
+            context = self._contexts.setdefault(identity, context)
+        return context
 
     @property
     def connections(self) -> int:

@@ -74,7 +74,8 @@ class Opening:
             else:
                 stream = self._go_through(connection.detour, deadline)
             stream.handshake(deadline)
-            connection.check_alpn(stream)
+            if connection.alpn:
+                connection.check_alpn(stream)
             self.times.established = time.monotonic()
             return stream
         except BaseException as error:
@@ -169,14 +170,14 @@ class Opening:
     def _win(self, race: ConnectRace, deadline: float) -> Stream:
         """Run the race; return the winner, without TLS as yet."""
         self.times.looked_up = time.monotonic()
-        with self._lock:
-            self._race = race
+        self._race = race
         ready: list[int] = []
         while True:
             # Nothing is returned from within: a signal handler that raises right then would leave the lock taken.
             stream = None
             with self._lock:
-                self._check()
+                if self.error is not None:
+                    raise self.error
                 for fd in ready:
                     code = race.outcome(fd)
                     if code == 0:
@@ -190,8 +191,9 @@ class Opening:
                     fd = race.start_due(now)
                     if fd >= 0:
                         stream = self._take(race, fd)
-                attempts = list(race.attempts)
-                self.doing = f"connecting to {race.describe()}" if stream is None else self.doing
+                if stream is None:
+                    attempts = list(race.attempts)
+                    self.doing = f"connecting to {race.describe()}"
             if stream is not None:
                 return stream
             ready = _wait_for_any(attempts, min(deadline, race.next_start) - now)

@@ -81,11 +81,6 @@ class ConnectionOptions:
             self._openssl.port = value
 
     @property
-    def tls_host(self) -> str:
-        """Whom TLS asks for and verifies: :attr:`hostname`, unless :attr:`openssl` says otherwise."""
-        return self._hostname if self._openssl is None else self._openssl.host
-
-    @property
     def openssl(self) -> TgoOpenSSL:
         """The certificate options, the name that TLS verifies (``host``), and what became of them: once connected,
         ``alpn()`` and ``engine`` are those of the connection. Its other methods aren't for use here.

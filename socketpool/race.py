@@ -134,7 +134,8 @@ class ConnectRace:
     def take(self, fd: int) -> Address:
         """End the race: *fd* now belongs to the caller, every other attempt is closed."""
         address = self.attempts.pop(fd)
-        self.close()
+        if self.attempts or self._made:
+            self.close()
         return address
 
     def close(self) -> None:

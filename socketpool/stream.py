@@ -165,10 +165,8 @@ class Stream:
         :raises TransferTimeoutError: nothing arrived in time.
         :raises ConnectionLostError: the connection is broken.
         """
-        if not self._blocking:
-            self.set_blocking(True)
-        if timeout != self._receive_timeout:
-            self._set_timeout(timeout)
+        if not self._blocking or timeout != self._receive_timeout:
+            self._wait_inside(timeout)
         count: int = recv_blocking(self.fd, block.pointer, block.size, 0)
         if count >= 0:
             return count
@@ -237,10 +235,15 @@ class Stream:
             _syscalls.set_blocking(self.fd, blocking)
             self._blocking = blocking
 
-    def _set_timeout(self, timeout: float) -> None:
-        # 0 would mean "for ever" to the kernel; a time limit that has passed still allows one look.
-        set_receive_timeout(self.fd, min(max(timeout, 0.001), _LONGEST_WAIT))
-        self._receive_timeout = timeout
+    def _wait_inside(self, timeout: float) -> None:
+        """Have reads wait by themselves, for as long as *timeout*."""
+        if not self._blocking:
+            _syscalls.set_blocking(self.fd, True)
+            self._blocking = True
+        if timeout != self._receive_timeout:
+            # 0 would mean "for ever" to the kernel; a time limit that has passed still allows one look.
+            set_receive_timeout(self.fd, min(max(timeout, 0.001), _LONGEST_WAIT))
+            self._receive_timeout = timeout
 
     def handshake(self, deadline: float) -> None:
         """Wait until TLS is set up; nothing to do in clear text."""

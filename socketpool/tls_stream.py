@@ -108,10 +108,8 @@ class TlsStream(Stream):
     def receive(self, block: MemoryBlock, timeout: float) -> int:
         if self._flowing and (count := self._receive_flowing(block, timeout)) >= 0:
             return count
-        if not self._blocking:
-            self.set_blocking(True)
-        if timeout != self._receive_timeout:
-            self._set_timeout(timeout)
+        if not self._blocking or timeout != self._receive_timeout:
+            self._wait_inside(timeout)
         deadline = time.monotonic() + timeout
         count = self.engine.read_into_blocking(block.address, block.size)
         self._drained = False
@@ -213,7 +211,7 @@ class TlsStream(Stream):
             if self.backlog_size:
                 self.flush()
         # Who only receives from here on would never send the rest, for which the peer may be waiting.
-        while not self.flush():
+        while self.backlog_size and not self.flush():
             if not self.wait(POLLOUT, deadline - time.monotonic()):
                 raise self._late()
 
