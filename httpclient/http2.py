@@ -15,7 +15,6 @@ and GOAWAY are errors; windows are wide, and given back as data is taken.
 
 from __future__ import annotations
 
-from copy import copy
 from ctypes import addressof, byref, c_char
 
 from nghttp2_api.constants import (
@@ -42,7 +41,6 @@ from .http2_native import (
 from .http2_output import Http2Output
 from .http2_request import HeaderTemplate, TemplateCache
 from .http2_streams import Stream
-from .http2_upload import Uploads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,6 +173,8 @@ class Http2Session(Http2Output):
             return self.submit_head(template, sink)
         uploads = self._uploads
         if uploads is None:
+            from .http2_upload import Uploads
+
             uploads = self._uploads = Uploads(self._callbacks.failures)
         stream_id = self.submit_head(template, sink, byref(uploads.provider))
         uploads.add(stream_id, body)
@@ -344,6 +344,8 @@ class Http2Session(Http2Output):
         :param error: why; each request gets its own copy.
         :param error_code: RFC 9113 section 7.
         """
+        from copy import copy
+
         self._fail_connection(lambda: copy(error), error_code)
         self._settle()
 

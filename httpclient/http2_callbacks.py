@@ -10,7 +10,7 @@ What makes a callback cheap (measured):
   out: the caller removes the arguments, in every calling convention of Linux, so a callback may declare fewer.
 - ``c_char_p`` makes the ``bytes`` of a header field in one step. nghttp2 ends names and values with NUL, and doesn't
   pass on one with a NUL inside (RFC 9113 section 8.2.1).
-- A session always receives into the same place, so the structs that look at the received frame are made once.
+- A session always receives into the same place, so the struct that looks at the received frame is made once.
 
 No Delphi origin; stands for ``nghttp2_on_header_callback``, ``nghttp2_on_frame_recv_callback``,
 ``nghttp2_on_data_chunk_recv_callback`` and ``nghttp2_on_stream_close_callback`` in Grijjy.Http.TgoHttpClient.
@@ -18,7 +18,19 @@ No Delphi origin; stands for ``nghttp2_on_header_callback``, ``nghttp2_on_frame_
 
 from __future__ import annotations
 
-from ctypes import CFUNCTYPE, byref, c_bool, c_char_p, c_int, c_int32, c_size_t, c_uint32, c_void_p, string_at
+from ctypes import (
+    CFUNCTYPE,
+    byref,
+    c_bool,
+    c_char_p,
+    c_int,
+    c_int32,
+    c_size_t,
+    c_ssize_t,
+    c_uint32,
+    c_void_p,
+    string_at,
+)
 
 from linuxapi.binding import bind_untyped
 from nghttp2_api.constants import (
@@ -43,9 +55,7 @@ from nghttp2_api.nghttp2 import (
     nghttp2_session_callbacks_del,
     nghttp2_session_callbacks_new,
 )
-from nghttp2_api.structs import nghttp2_frame, nghttp2_frame_hd
-
-from .http2_upload import read_length
+from nghttp2_api.structs import nghttp2_frame_hd, nghttp2_goaway, nghttp2_rst_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +102,14 @@ _ON_DATA_CHUNK_RECV = CFUNCTYPE(c_int, c_bool, c_bool, c_int32, c_void_p, c_size
 _ON_STREAM_CLOSE = CFUNCTYPE(c_int, c_bool, c_int32, c_uint32)
 _ON_FRAME_FAILURE = CFUNCTYPE(c_int, c_bool, c_void_p, c_int)
 _ON_ERROR = CFUNCTYPE(c_int, c_bool, c_int, c_char_p)
+_READ_LENGTH = CFUNCTYPE(c_ssize_t)
+
+#: The most that is put into one DATA frame, where the peer takes that much (SETTINGS_MAX_FRAME_SIZE); it is also how
+#: much is read ahead of the library. Together with its header, such a frame fills records of TLS.
+FRAME_SIZE = 128 * 1024 - 9
+
+#: Says how large a DATA frame may be; the library lowers it to what the peer and the windows allow.
+_read_length = _READ_LENGTH(lambda: FRAME_SIZE)
 
 
 class SessionCallbacks:
@@ -125,7 +143,7 @@ class SessionCallbacks:
             # Untyped, because argtypes insist on the full prototype.
             bind_untyped(libnghttp2, f"nghttp2_session_callbacks_set_{name}", None)(self.pointer, callback)
         bind_untyped(libnghttp2, "nghttp2_session_callbacks_set_data_source_read_length_callback", None)(
-            self.pointer, read_length
+            self.pointer, _read_length
         )
 
     def release(self) -> None:
@@ -138,10 +156,9 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
     """Make the callbacks for what arrives in good order."""
     events, fields, failures = target.events, target.fields, target.failures
     add_event, add_field = events.append, fields.append
-    # Where the session keeps the frame that it is receiving, and the structs there.
+    # Where the session keeps the frame that it is receiving, and the struct there.
     frame_address = 0
     header = nghttp2_frame_hd()
-    frame = nghttp2_frame()
     # The last header block. A server's responses often have the same.
     block: list[tuple[bytes, bytes]] = []
 
@@ -173,11 +190,10 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
     finds_white_space = bool(nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation)
 
     def on_frame_recv(_session: bool, address: int) -> int:
-        nonlocal frame_address, header, frame, block
+        nonlocal frame_address, header, block
         try:
             if address != frame_address:
                 header = nghttp2_frame_hd.from_address(address)
-                frame = nghttp2_frame.from_address(address)
                 frame_address = address
             kind = header.type
             if kind == NGHTTP2_DATA:
@@ -193,11 +209,11 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
                     block = fields.copy()
                 add_event((EVENT_HEADERS, header.stream_id, block, header.length << 8 | header.flags))
             elif kind == NGHTTP2_RST_STREAM:
-                add_event((EVENT_RESET, header.stream_id, frame.rst_stream.error_code, None))
+                add_event((EVENT_RESET, header.stream_id, nghttp2_rst_stream.from_address(address).error_code, None))
             elif kind == NGHTTP2_SETTINGS and not header.flags & NGHTTP2_FLAG_ACK:
                 add_event((EVENT_SETTINGS, 0, kind, header.flags))
             elif kind == NGHTTP2_GOAWAY:
-                goaway = frame.goaway
+                goaway = nghttp2_goaway.from_address(address)
                 text = string_at(goaway.opaque_data, goaway.opaque_data_len) if goaway.opaque_data_len else b""
                 add_event((EVENT_GOAWAY, goaway.last_stream_id, goaway.error_code, text))
             else:

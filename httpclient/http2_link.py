@@ -12,8 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
-from copy import copy
+from _weakref import ref
 
 from linuxapi import EPOLLOUT
 from socketpool.worker import report
@@ -22,9 +21,8 @@ from .errors import HttpClientError, RemoteClosedError
 from .failures import aborted
 from .http2 import Http2Session
 from .http2_health import Http2Health, goaway_code
-from .http2_options import PING_TIMEOUT, SETTINGS_TIMEOUT
+from .http2_options import PING_TIMEOUT, SETTINGS_TIMEOUT, default_trace
 from .http2_output import SEND_SIZE
-from .http2_trace import default_trace
 from .tls import tls_info
 
 TYPE_CHECKING = False
@@ -250,7 +248,7 @@ class Http2Link:
             self._health = None  # from here on it costs nothing
             return
         # Weakly: a connection that has ended has no reason to wait for its timer.
-        reference = weakref.ref(self)
+        reference = ref(self)
 
         def look() -> None:
             connection = reference()
@@ -289,6 +287,8 @@ class Http2Link:
         """The connection is over: every exchange on it ends. With the lock held."""
         if self._ended:
             return
+        if self._exchanges:
+            from copy import copy  # before anything is done: an import can be interrupted
         self._ended = True
         stream = self.connection.stream
         if stream is not None and isinstance(error, HttpClientError):

@@ -34,3 +34,16 @@ def check_http2_options(
     if coalesce:
         options.append(("coalesce", True))
     return tuple(options)
+
+
+_default: list[Http2Trace] = []
+
+
+def set_default_trace(trace: Http2Trace | None) -> None:
+    """Have the frames of all connections told that are made from now on, unless they have a trace of their own."""
+    _default[:] = [] if trace is None else [trace]
+
+
+def default_trace() -> Http2Trace | None:
+    """Return what is told of frames where nothing else is said."""
+    return _default[0] if _default else None

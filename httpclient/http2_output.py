@@ -7,11 +7,10 @@ from ctypes import byref, c_char, c_void_p, string_at
 from nghttp2_api.constants import NGHTTP2_GOAWAY
 
 from .errors import BodyError, HttpClientError
+from .http2_callbacks import FRAME_SIZE
 from .http2_native import CallbackGuard, mem_send, resume_data, submit_trailer, want_write
 from .http2_request import field_array, wire_fields
 from .http2_streams import Http2Streams
-from .http2_trace import FrameReader
-from .http2_upload import FRAME_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .http2_callbacks import SessionCallbacks
-    from .http2_trace import Http2Frame
+    from .http2_trace import FrameReader, Http2Frame
     from .http2_upload import Upload, Uploads
 
 #: data_to_send() stops when it has so many bytes.
@@ -63,6 +62,8 @@ class Http2Output(Http2Streams):
         self._trace_sent: FrameReader | None = None
         self._trace_received: FrameReader | None = None
         if trace is not None:
+            from .http2_trace import FrameReader
+
             self._trace_sent, self._trace_received = FrameReader(True, trace), FrameReader(False, trace)
 
     @property

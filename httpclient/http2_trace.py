@@ -148,16 +148,3 @@ class FrameReader:
             frame.payload = self._payload
             self.counts[frame.kind] = self.counts.get(frame.kind, 0) + 1
             self._tell(frame)
-
-
-_default: list[Http2Trace] = []
-
-
-def set_default_trace(trace: Http2Trace | None) -> None:
-    """Have the frames of all connections told that are made from now on, unless they have a trace of their own."""
-    _default[:] = [] if trace is None else [trace]
-
-
-def default_trace() -> Http2Trace | None:
-    """Return what is told of frames where nothing else is said."""
-    return _default[0] if _default else None

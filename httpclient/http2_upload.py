@@ -19,6 +19,7 @@ from nghttp2_api.constants import (
 )
 
 from .errors import BodyError
+from .http2_callbacks import FRAME_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,17 +39,10 @@ if TYPE_CHECKING:
             """Return the next bytes, about *size*; ``b""`` at the end, ``None`` if there are none yet."""
 
 
-#: The most that is put into one DATA frame, where the peer takes that much (SETTINGS_MAX_FRAME_SIZE); it is also how
-#: much is read ahead of the library. Together with its header, such a frame fills records of TLS.
-FRAME_SIZE = 128 * 1024 - 9
 #: What a peer takes that says nothing of it (RFC 9113 section 6.5.2).
 _USUAL_FRAME = 16384
 
 _READ = CFUNCTYPE(c_ssize_t, c_bool, c_int32, c_void_p, c_size_t, c_void_p)
-_READ_LENGTH = CFUNCTYPE(c_ssize_t)
-
-#: Says how large a DATA frame may be; the library lowers it to what the peer and the windows allow.
-read_length = _READ_LENGTH(lambda: FRAME_SIZE)
 
 
 class Upload:

@@ -120,13 +120,10 @@ def install(output: TextIO | None = None) -> Callable[[], None]:
     def frame(peer: str, frame: object) -> None:
         line("httpclient", "TgoHttpClient.nghttp2_Send, nghttp2_Recv", f"HTTP/2 frame {frame} ({peer})")
 
-    try:
-        from .http2_trace import set_default_trace
-    except ImportError:
-        pass  # no nghttp2
-    else:
-        set_default_trace(frame)
-        undo.append(lambda: set_default_trace(None))
+    from .http2_options import set_default_trace
+
+    set_default_trace(frame)
+    undo.append(lambda: set_default_trace(None))
 
     def stop() -> None:
         for restore in undo:
