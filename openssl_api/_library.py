@@ -20,6 +20,7 @@ import ctypes
 import os
 import sys
 
+from linuxapi._libc import libc
 from linuxapi.binding import Library, bind, load_library, mapped_file
 
 LIBSSL_VARIABLE = "OPENSSL_API_LIBSSL"
@@ -58,10 +59,8 @@ def _address(library: Library, symbol: str) -> int:
 
 def _file_of(address: int) -> str:
     """The file that the code at *address* was loaded from."""
-    process = ctypes.CDLL(None)
     info = _DlInfo()
-    process.dladdr.argtypes = [ctypes.c_void_p, ctypes.POINTER(_DlInfo)]
-    if not process.dladdr(address, ctypes.byref(info)) or not info.dli_fname:
+    if not libc.cdll["dladdr"](ctypes.c_void_p(address), ctypes.byref(info)) or not info.dli_fname:
         raise ImportError(f"cannot tell which file the code at {address:#x} belongs to")
     return os.fsdecode(info.dli_fname)
 
@@ -94,7 +93,7 @@ def _mode() -> int:
     because it also hides a replaced ``malloc`` from the library.
     """
     try:
-        _ = ctypes.CDLL(None).OPENSSL_init_crypto
+        _ = libc.cdll["OPENSSL_init_crypto"]  # where Python looks for what is in the process
     except AttributeError:
         return ctypes.DEFAULT_MODE
     return ctypes.DEFAULT_MODE | getattr(os, "RTLD_DEEPBIND", 0)
