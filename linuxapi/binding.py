@@ -79,20 +79,23 @@ class MissingFunction:
         return f"<missing function {self.__name__}>"
 
 
-def mapped_file(prefix: str) -> str | None:
-    """Return the path of a file mapped into this process whose name starts with *prefix*, or ``None``."""
+def mapped_file(*prefixes: str) -> str | None:
+    """Return the path of a file mapped into this process whose name starts with one of *prefixes*, or ``None``.
+
+    What is found for an earlier prefix goes before what is found for a later one.
+    """
     try:
         with open("/proc/self/maps", "rb") as maps:
             text = maps.read()
     except OSError:
         return None
-    start = os.fsencode(prefix)
-    if b"/" + start not in text:
-        return None
-    for line in text.splitlines():
-        slash = line.find(b"/")
-        if slash >= 0 and line[line.rfind(b"/") + 1 :].startswith(start):
-            return os.fsdecode(line[slash:])
+    for start in map(os.fsencode, prefixes):
+        if b"/" + start not in text:
+            continue
+        for line in text.splitlines():
+            slash = line.find(b"/")
+            if slash >= 0 and line[line.rfind(b"/") + 1 :].startswith(start):
+                return os.fsdecode(line[slash:])
     return None
 
 

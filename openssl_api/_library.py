@@ -74,10 +74,10 @@ def _loadable(path: str) -> str:
 def _candidates(libcrypto_path: str | None) -> list[str]:
     """The names of libssl to try, given the libcrypto that was asked for."""
     if libcrypto_path is None:
-        mapped = mapped_file("libssl.so")
-        if mapped:
+        mapped = mapped_file("libssl.so", "libcrypto.so")
+        if mapped and os.path.basename(mapped).startswith("libssl.so"):
             return [_loadable(mapped)]
-        libcrypto_path = mapped_file("libcrypto.so")
+        libcrypto_path = mapped
     if libcrypto_path:
         directory, name = os.path.split(libcrypto_path)
         return [_loadable(os.path.join(directory, name.replace("libcrypto", "libssl", 1))), *_SONAMES]

@@ -180,6 +180,7 @@ def test_which_functions_keep_the_gil(library: Library) -> None:
 def test_mapped_file(library: Library, first: str) -> None:
     assert mapped_file("libanswer-first.so") == os.path.realpath(first)
     assert mapped_file("libno-such-library.so") is None
+    assert mapped_file("libno-such-library.so", "libanswer-first.so") == os.path.realpath(first)
     assert mapped_file("answer-first.so") is None
 
 
