@@ -99,6 +99,7 @@ class nghttp2_goaway(Structure):
 
 pnghttp2_settings_entry = POINTER(nghttp2_settings_entry)
 
+
 def __getattr__(name: str) -> object:
     """Hand out one of :mod:`._structs` (PEP 562)."""
     if "nghttp2_" not in name:
