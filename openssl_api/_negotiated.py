@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ctypes import ArgumentError
 from functools import lru_cache
-from sys import intern
 
 from ._failures import certificate_error, pin_error, place, refusal
 from ._peer import PeerCertificate, selected_protocol
@@ -32,10 +31,16 @@ if TYPE_CHECKING:
 NONE: Any = object()
 
 
-@lru_cache(64)
-def _text(name: bytes) -> str:
-    """One text for all connections that have the same."""
-    return intern(name.decode("ascii"))
+@lru_cache(16)
+def _version_text(name: bytes) -> str:
+    """One text for all connections that speak the same version of TLS."""
+    return name.decode("ascii")
+
+
+@lru_cache(256)
+def _cipher_name(cipher: int) -> str:
+    """The name of a cipher suite, by its ``SSL_CIPHER``: a constant of the library."""
+    return str(SSL_CIPHER_get_name(cipher).decode("ascii"))
 
 
 class Negotiated:
@@ -93,7 +98,7 @@ class Negotiated:
     def version(self) -> str:
         """The version in use: ``TLSv1.3``."""
         try:
-            return _text(SSL_get_version(self._handle))
+            return _version_text(SSL_get_version(self._handle))
         except ArgumentError:
             raise self._closed_error() from None
 
@@ -104,7 +109,7 @@ class Negotiated:
             cipher = SSL_get_current_cipher(self._handle)
         except ArgumentError:
             raise self._closed_error() from None
-        return _text(SSL_CIPHER_get_name(cipher)) if cipher else ""
+        return _cipher_name(cipher) if cipher else ""
 
     @property
     def session_reused(self) -> bool:

@@ -113,7 +113,6 @@ _FUNCTIONS |= {
 # --- Connections ----------------------------------------------------------------------------------------------------
 
 _FUNCTIONS |= {
-    "SSL_do_handshake": (libssl, c_int, [PSSL]),
     # As SSL_CTX_set_alpn_protos for one connection; returns 0 for success.
     "SSL_set_alpn_protos": (libssl, c_int, [PSSL, c_char_p, c_uint], _SHORT),
     "SSL_set0_wbio": (libssl, None, [PSSL, PBIO], _SHORT),

@@ -50,9 +50,9 @@ from .api import (
     BIO_new,
     BIO_new_socket,
     BIO_s_mem,
+    SSL_connect,
     SSL_free,
     SSL_set_bio,
-    SSL_set_connect_state,
     SSL_shutdown,
 )
 from .client_api import (
@@ -61,7 +61,6 @@ from .client_api import (
     SSL_SENT_SHUTDOWN,
     BIO_ctrl_pending,
     ERR_clear_error,
-    SSL_do_handshake,
     SSL_free_buffers,
     SSL_rstate_string,
     SSL_set0_wbio,
@@ -156,7 +155,6 @@ class TlsEngine(Negotiated):
         try:
             where = (set_server(ssl, host, verify=context.verify), port)
             self._set_bios(ssl, descriptor)
-            SSL_set_connect_state(ssl)
             if alpn is not None:
                 wire = alpn_wire(alpn)
                 if SSL_set_alpn_protos(ssl, wire, len(wire)):
@@ -205,7 +203,7 @@ class TlsEngine(Negotiated):
         if self._context.trust_pending:
             self._context.load_trust()
         ERR_clear_error()
-        result = self._call(SSL_do_handshake, ssl)
+        result = self._call(SSL_connect, ssl)
         if raised:
             self._raise_stored()
         if result == 1:

@@ -198,9 +198,16 @@ class BaseConnection(ConnectionOptions):
                 connecting, self._connecting = self._connecting, None
                 if self.error is None:  # the first reason is the cause of the others
                     self.error = error
+                stream, self.stream = self.stream, None
+                token, self.token = self.token, 0
+                self._unsent = None
+                if stream is not None:
+                    if token and self.worker is not None:
+                        self.worker.unregister(token, stream.fd)
+                    stream.say_goodbye()
+                    stream.close()
             if connecting is not None:
                 connecting.cancel()
-            self._close_stream()
             self._owner.discard(self)  # type: ignore[arg-type]
             with self._io_lock:
                 self._closed = True
@@ -214,18 +221,6 @@ class BaseConnection(ConnectionOptions):
                     report(failure, event)
             if self._closed:  # and not connected again by the event
                 self._state = DISCONNECTED
-
-    def _close_stream(self) -> None:
-        with self._io_lock:
-            stream, self.stream = self.stream, None
-            token, self.token = self.token, 0
-            self._unsent = None
-            if stream is None:
-                return
-            if token and self.worker is not None:
-                self.worker.unregister(token, stream.fd)
-            stream.say_goodbye()
-            stream.close()
 
     def stop_callbacks(self) -> None:
         """Call no event any more. When this returns, none is running, unless it was called from one.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from httpclient import HttpResponse
 
 #: How many requests of a way are under way at once.
-AT_ONCE = {"one": 1, "streams": 100, "connections": 50}
+AT_ONCE = {"one": 1, "new": 1, "streams": 100, "connections": 50}
 
 WARM = 300
 
@@ -63,12 +63,15 @@ def main() -> None:
     if counting:
         threading.setprofile(profile)  # the worker's thread begins with it
     at_once = AT_ONCE[way]
+    blocking = way in {"one", "new"}
     with TgoHttpClient(
-        None, way == "one", ca_file=ca_file, keep_alive_expiry=3600.0, max_connections_per_origin=at_once
+        None, blocking, ca_file=ca_file, keep_alive_expiry=3600.0, max_connections_per_origin=at_once
     ) as client:
+        if way == "new":
+            client.request_headers["Connection"] = "close"
 
         def run(number: int) -> None:
-            if way == "one":
+            if blocking:
                 for _ in range(number):
                     client.get(url).raise_for_status()
                 return
