@@ -155,18 +155,6 @@ def _interpreter(client: str) -> str:
     return str(own) if own.exists() else sys.executable
 
 
-def measure_command(name: str, workload: Workload, effort: Effort, where: Server) -> list[str]:
-    """The command that measures one client once."""
-    task = {
-        "client": name,
-        "workload": workload.id,
-        "size": workload.size,
-        "server": asdict(where),
-        "effort": asdict(effort),
-    }
-    return [_interpreter(name), "-m", "benchmarks.measure", json.dumps(task)]
-
-
 def run_alone(
     name: str, workload: Workload, effort: Effort, where: Server, wrapper: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -174,7 +162,14 @@ def run_alone(
 
     :param wrapper: a command that runs the one that is put behind it.
     """
-    command = [*wrapper, *measure_command(name, workload, effort, where)]
+    task = {
+        "client": name,
+        "workload": workload.id,
+        "size": workload.size,
+        "server": asdict(where),
+        "effort": asdict(effort),
+    }
+    command = [*wrapper, _interpreter(name), "-m", "benchmarks.measure", json.dumps(task)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     try:

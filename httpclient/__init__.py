@@ -153,9 +153,11 @@ def __getattr__(name: str) -> object:
     """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
     if name not in __all__:  # nor is a module that is about to be imported
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ._later import load
+    from linuxapi.binding import import_later
 
-    value = globals()[name] = load(name)
+    from ._later import LATER
+
+    value = globals()[name] = import_later(__name__, LATER, name)
     return value
 
 

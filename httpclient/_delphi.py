@@ -164,7 +164,6 @@ NEW: dict[str, str] = {
     **_new("trailer fields in a request, as HTTP/2 and chunks allow", "BodyWithTrailers"),
     **_new("the response object of the last request", "TgoHttpClient.last_response"),
     **_new("whether close() has been called", "TgoHttpClient.closed"),
-    **_new("says when what was made from the settings is out of date", "TgoHttpClient.settings_version"),
     **_new(
         "how the parts of this package tell a client of its non-blocking calls",
         """

@@ -54,7 +54,7 @@ def carry_out(  # noqa: PLR0917
             else:
                 origin.run(exchange)
             response = HttpResponse(exchange)
-            if (request.attends or not response._head.inert) and leads_on(exchange):
+            if leads_on(exchange):
                 flow = flow or Flow(client, request)
                 following = flow.follow(exchange, response)
                 if following is not None:

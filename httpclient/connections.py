@@ -211,12 +211,12 @@ class OriginConnections:
 
     # Giving back
 
-    def give_back(self, connection: Http1Connection, now: float = 0.0) -> None:
+    def give_back(self, connection: Http1Connection, ended_at: float = 0.0) -> None:
         """Keep a connection for the next exchange, or hand it to who waits longest.
 
-        :param now: in ``time.monotonic()`` seconds, where that is known.
+        :param ended_at: when its last exchange was complete, in ``time.monotonic()`` seconds; 0 for now.
         """
-        connection.idle_since = now or time.monotonic()
+        connection.idle_since = ended_at or time.monotonic()
         waiter = None
         with self._lock:
             kept = not self._closed

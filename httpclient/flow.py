@@ -42,10 +42,7 @@ FOLLOWED = REDIRECTS | {401, 407, 417, 421}
 def leads_on(exchange: Exchange) -> bool:
     """Tell whether :meth:`Flow.follow` has to look at the response of an attempt: most lead nowhere."""
     head = exchange.head
-    if head is None:
-        return False
-    head.inert = head.status not in FOLLOWED and not head.sets_cookies
-    return not head.inert or exchange.request.attends
+    return head is not None and (head.status in FOLLOWED or head.sets_cookies or exchange.request.attends)
 
 
 class Flow:

@@ -23,10 +23,9 @@ class ResponseHead:
     :ivar coded: there is a Content-Encoding (RFC 9110 section 8.4). Looked for at once: the responses of a server often
         share one head, and this is asked for every body.
     :ivar sets_cookies: there is a Set-Cookie (RFC 6265 section 4.1), likewise.
-    :ivar inert: it has been looked at, and nothing in it leads to another request or is to be kept for one.
     """
 
-    __slots__ = ("_fields", "_reason", "_version", "coded", "inert", "sets_cookies", "status")
+    __slots__ = ("_fields", "_reason", "_version", "coded", "sets_cookies", "status")
 
     _fields: list[tuple[bytes, bytes]] | None
 
@@ -37,7 +36,6 @@ class ResponseHead:
         self._fields = fields
         self.coded = self.get(b"content-encoding") is not None
         self.sets_cookies = self.get(b"set-cookie") is not None
-        self.inert = False
 
     @property
     def reason(self) -> bytes:
@@ -93,7 +91,6 @@ class Http1ResponseHead(ResponseHead):
         self._fields = None
         self.coded = b"\ncontent-encoding:" in lower
         self.sets_cookies = b"\nset-cookie:" in lower
-        self.inert = False
 
     @property
     def reason(self) -> bytes:

@@ -212,7 +212,7 @@ class Http1Connection(Http1Caller):
         if self.is_reusable():
             self.origin.parsers.append(self._parser)
             self._parser = NO_PARSER
-            self.origin.give_back(self)
+            self.origin.give_back(self, exchange.ended_at)
         else:
             self._discard()
         if exchange.on_done is not None:

@@ -73,9 +73,9 @@ class Http1Link:
         #: TLS version, cipher and ALPN protocol, for those who want to see them.
         self.tls: TlsInfo | None = None
         if origin.tls:
-            from httpclient.tls import TlsInfo  # for each connection: a relative import takes longer
+            from httpclient.tls import tls_info  # for each connection: a relative import takes longer
 
-            self.tls = None if stream is None or stream.engine is None else TlsInfo(stream.engine)
+            self.tls = tls_info(stream)
         #: Makes the heads of the requests where a proxy carries them out.
         self._forwarding: ForwardingRoute | None = None
         if origin.route is not None and origin.route.forwarding:

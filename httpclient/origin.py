@@ -80,13 +80,12 @@ class Origin(OriginConnections):
         """A caller has read the response to its end; keep the connection if it is good for another."""
         if type(connection) is Http1Connection:
             exchange, connection.exchange = connection.exchange, None
-            if exchange is None:
-                now = time.monotonic()
-            else:
+            ended_at = 0.0
+            if exchange is not None:
                 connection.head = exchange.head
-                now = exchange.ended_at
+                ended_at = exchange.ended_at
             if connection.is_reusable():
-                self.give_back(connection, now)
+                self.give_back(connection, ended_at)
             else:
                 self._drop(connection)
 

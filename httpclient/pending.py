@@ -99,14 +99,12 @@ class PendingCall(HttpFuture):
         if client is None or exchange is not self._exchange:
             return
         try:
-            head = exchange.head
-            if head is None or exchange.error is not None or not head.inert or exchange.request.attends:
-                if (exchange.error is not None or leads_on(exchange)) and self._goes_on(client, exchange):
-                    self._next_attempt(client)
-                    return
-                if exchange.error is not None:
-                    self._finish(None, exchange.error)
-                    return
+            if (exchange.error is not None or leads_on(exchange)) and self._goes_on(client, exchange):
+                self._next_attempt(client)
+                return
+            if exchange.error is not None:
+                self._finish(None, exchange.error)
+                return
         except HttpClientError as error:
             self._finish(None, error)
             return
@@ -118,7 +116,7 @@ class PendingCall(HttpFuture):
             response.history = self._flow.history
         client._last = response
         response.started = self._started
-        response.ended = client._last_activity = monotonic()
+        response.ended = client._last_activity = exchange.ended_at
         if not _listened(TgoHttpResponseMessage) and self.finish(response):
             if self._done_callbacks:
                 self._invoke_callbacks()

@@ -38,14 +38,12 @@ _versions = count(1)
 
 
 class RequestSettings:
-    """The settings of a client that become header fields and body of its requests.
-
-    :ivar settings_version: changes with every change here, so that what was made from the settings can be kept.
-    """
+    """The settings of a client that become header fields and body of its requests."""
 
     def __init__(self) -> None:
         from .headers import TgoHttpHeaders
 
+        #: Changes with every change here, so that what was made from the settings can be kept.
         self._settings_version = 0
         self._authorization = ""
         self._content_type = ""
@@ -70,11 +68,6 @@ class RequestSettings:
         self._netrc: str | bool = False
         self._jar: CookieJar | None = None
         self._keeps_cookies = True
-
-    @property
-    def settings_version(self) -> int:
-        """Changes with every change of a setting."""
-        return self._settings_version + self._request_headers.version
 
     def _changed(self) -> None:
         # Once the new value is there: what somebody makes meanwhile of the old one doesn't count as new.

@@ -50,15 +50,3 @@ LATER = {
     "timespec": "timerfd",
     "timeval": "syssocket",
 }
-
-
-def load(name: str) -> object:
-    """Import the module of a name, and return what it stands for.
-
-    :raises AttributeError: the package has no such name.
-    """
-    if name not in LATER:
-        raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{LATER[name]}", __package__), name)

@@ -163,6 +163,20 @@ def bind(
     return MissingFunction(library, name, since)
 
 
+def import_later(package: str, modules: Mapping[str, str], name: str) -> object:
+    """Return what a public name of a package stands for whose module is imported when it is first asked for: for the
+    ``__getattr__`` of the package (PEP 562).
+
+    :param modules: the module of each such name.
+    :raises AttributeError: the package has no such name.
+    """
+    if name not in modules:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name)
+    from importlib import import_module
+
+    return getattr(import_module(f".{modules[name]}", package), name)
+
+
 def bind_later(namespace: dict[str, Any], functions: Mapping[str, tuple[Any, ...]]) -> Callable[[str], Any]:
     """Return the ``__getattr__`` of a module (PEP 562) that binds each of its C functions when it is first asked for.
 

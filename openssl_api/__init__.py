@@ -49,9 +49,11 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Hand out what most programs don't use, imported when it is first asked for (PEP 562)."""
-    from ._later import load
+    from linuxapi.binding import import_later
 
-    value = globals()[name] = load(name)
+    from ._later import LATER
+
+    value = globals()[name] = import_later(__name__, LATER, name)
     return value
 
 

@@ -176,8 +176,7 @@ class Opening:
             # Nothing is returned from within: a signal handler that raises right then would leave the lock taken.
             stream = None
             with self._lock:
-                if self.error is not None:
-                    raise self.error
+                self._check()
                 for fd in ready:
                     code = race.outcome(fd)
                     if code == 0:

@@ -10,32 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import niquests
 
-from benchmarks.clients import Crew, repeat
-from benchmarks.content import KIB, check_small
+from benchmarks.clients._requests_interface import Operations
+from benchmarks.content import check_small
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from benchmarks.content import Receiver, Source
+    from benchmarks.content import Source
     from benchmarks.workloads import Target
 
 CANNOT = {"resume": "niquests has no way to offer a TLS session"}
-_BUFFER = 512 * KIB
 
 
 def versions() -> dict[str, str]:
     packages = {name: version(name) for name in ("niquests", "urllib3-future", "jh2")}
     return packages | {"ssl": ssl.OPENSSL_VERSION, "Python": platform.python_version()}
-
-
-def one_at_a_time(target: Target) -> Callable[[int], None]:
-    session = _session(target)
-    return repeat(lambda: session.get(target.url).content, target)
-
-
-def in_threads(target: Target) -> Callable[[int], None]:
-    session = _session(target)
-    return Crew([repeat(lambda: session.get(target.url).content, target)] * target.concurrency)
 
 
 def at_once(target: Target) -> Callable[[int], None]:
@@ -76,35 +65,6 @@ def _connections_at_once(target: Target) -> Callable[[int], None]:
     return lambda count: loop.run_until_complete(work_at_once(count))
 
 
-def new_connections(target: Target) -> Callable[[int], None]:
-    session = _session(target)
-    session.headers["Connection"] = "close"
-    return repeat(lambda: session.get(target.url).content, target)
-
-
-def hold(target: Target) -> Callable[[Sequence[str]], None]:
-    session = _session(target)
-
-    def run(urls: Sequence[str]) -> None:
-        # A connection whose body nobody has read yet isn't reused: so every request opens one.
-        responses = [session.get(url, stream=True) for url in urls]
-        for response in responses:
-            check_small(response.content, target.body)
-
-    return run
-
-
-def download(target: Target) -> Callable[[str, Receiver], None]:
-    session = _session(target)
-
-    def run(url: str, receive: Receiver) -> None:
-        with session.get(url, stream=True) as response:
-            for chunk in response.iter_content(_BUFFER):
-                receive(chunk)
-
-    return run
-
-
 def upload(target: Target) -> Callable[[str, Source], None]:
     session = _session(target)
 
@@ -135,3 +95,11 @@ def _session(target: Target, kind: Any = niquests.Session, **options: Any) -> An
     session.trust_env = False  # saves reading the environment and .netrc for each request
     session.verify = target.ca_file
     return session
+
+
+_operations = Operations(_session)
+one_at_a_time = _operations.one_at_a_time
+in_threads = _operations.in_threads
+new_connections = _operations.new_connections
+hold = _operations.hold
+download = _operations.download

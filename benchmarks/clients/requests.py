@@ -9,67 +9,22 @@ from typing import TYPE_CHECKING
 import requests
 from requests.adapters import HTTPAdapter
 
-from benchmarks.clients import Crew, repeat
-from benchmarks.content import KIB, check_small
+from benchmarks.clients._requests_interface import Operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from benchmarks.content import Receiver, Source
+    from benchmarks.content import Source
     from benchmarks.workloads import Target
 
 CANNOT = {
     "http2": "requests has no HTTP/2",
     "resume": "requests has no way to offer a TLS session",
 }
-_BUFFER = 512 * KIB
 
 
 def versions() -> dict[str, str]:
     return {name: version(name) for name in ("requests", "urllib3")} | {"ssl": ssl.OPENSSL_VERSION}
-
-
-def one_at_a_time(target: Target) -> Callable[[int], None]:
-    session = _session(target)
-    return repeat(lambda: session.get(target.url).content, target)
-
-
-def in_threads(target: Target) -> Callable[[int], None]:
-    session = _session(target)
-    return Crew([repeat(lambda: session.get(target.url).content, target)] * target.concurrency)
-
-
-# Many requests at once are as many threads.
-at_once = in_threads
-
-
-def new_connections(target: Target) -> Callable[[int], None]:
-    session = _session(target)
-    session.headers["Connection"] = "close"
-    return repeat(lambda: session.get(target.url).content, target)
-
-
-def hold(target: Target) -> Callable[[Sequence[str]], None]:
-    session = _session(target)
-
-    def run(urls: Sequence[str]) -> None:
-        # A connection whose body nobody has read yet isn't reused: so every request opens one.
-        responses = [session.get(url, stream=True) for url in urls]
-        for response in responses:
-            check_small(response.content, target.body)
-
-    return run
-
-
-def download(target: Target) -> Callable[[str, Receiver], None]:
-    session = _session(target)
-
-    def run(url: str, receive: Receiver) -> None:
-        with session.get(url, stream=True) as response:
-            for chunk in response.iter_content(_BUFFER):
-                receive(chunk)
-
-    return run
 
 
 def upload(target: Target) -> Callable[[str, Source], None]:
@@ -96,3 +51,13 @@ def _session(target: Target) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+_operations = Operations(_session)
+one_at_a_time = _operations.one_at_a_time
+in_threads = _operations.in_threads
+new_connections = _operations.new_connections
+hold = _operations.hold
+download = _operations.download
+# Many requests at once are as many threads.
+at_once = in_threads
