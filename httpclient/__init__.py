@@ -56,7 +56,7 @@ from .uri import TgoURI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .authentication import (
+    from .authentication.schemes import (
         Authentication,
         AuthenticationRequest,
         BasicAuthentication,
@@ -64,11 +64,11 @@ if TYPE_CHECKING:
         Challenge,
         DigestAuthentication,
     )
-    from .body import BodyWithTrailers
     from .buffer import TThreadSafeBuffer
-    from .cookies import HttpCookieJar
+    from .content.body import BodyWithTrailers
+    from .cookies.jar import HttpCookieJar
     from .duplex import DuplexStream
-    from .http1_limits import Http1Limits
+    from .http1.limits import Http1Limits
     from .manager import HttpClientManager, TgoHttpClientManager
     from .messaging import TgoHttpResponseMessage, TMessage, TMessageManager
     from .retrying import RetryPolicy

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import time
 
-from .connections import OriginRetiredError
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange, StreamExchange
 from .failures import EventFailedError, aborted
 from .flow import Flow, leads_on
+from .pooling.connections import OriginRetiredError
 from .response import HttpResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .call_options import RequestOptions
     from .client import TgoHttpClient
-    from .pool import ConnectionPool
+    from .pooling.pool import ConnectionPool
     from .request import Request
 
 

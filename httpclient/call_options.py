@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, TypedDict
 
-    from .authentication import Authentication
-    from .body import BodyInput
-    from .forms import FieldsInput
-    from .multipart import FilesInput
+    from .authentication.schemes import Authentication
+    from .content.body import BodyInput
+    from .content.forms import FieldsInput
+    from .content.multipart import FilesInput
     from .retrying import RetryPolicy
 
     HeaderInput = Mapping[str, str] | Iterable[tuple[str, str]]

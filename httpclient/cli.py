@@ -102,7 +102,7 @@ def _client(options: argparse.Namespace) -> TgoHttpClient:
     if options.user:
         client.user_name, _, client.password = options.user.partition(":")
     if options.bearer:
-        from .authentication import BearerAuthentication
+        from .authentication.schemes import BearerAuthentication
 
         client.auth = BearerAuthentication(options.bearer)
     return client

@@ -10,13 +10,13 @@ import threading
 
 from .blocking import carry_out, open_stream
 from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV
-from .decoding import MAX_DECODED_SIZE
+from .content.decoding import MAX_DECODED_SIZE
 from .errors import ClientClosedError
 from .events import ClientEvents
 from .failures import aborted
 from .http2_options import PING_TIMEOUT, check_http2_options
 from .last_response import LastResponse
-from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limits, check_routing
+from .pooling.pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limits, check_routing
 from .prepare import Preparer
 from .settings import RequestSettings
 from .sockets import borrow_socket_manager, call_elsewhere, return_socket_manager
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from http.cookiejar import CookieJar
     from typing import Any, Literal, Unpack
 
-    from .authentication import Authentication
+    from .authentication.schemes import Authentication
     from .call_options import AuthenticationInput, RequestOptions
     from .duplex import DuplexStream
-    from .http1_limits import Http1Limits
-    from .http2_statistics import Http2Statistics
-    from .http2_trace import Http2Trace
+    from .http1.limits import Http1Limits
+    from .http2.statistics import Http2Statistics
+    from .http2.trace import Http2Trace
     from .manager import TgoHttpClientManager
     from .pending import PendingCall
     from .response import HttpResponse
@@ -96,7 +96,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         *max_connections_per_origin* where that is more.
     :param keep_alive_expiry: seconds after which an unused connection is closed; earlier if the server says that it
         will close it (``Keep-Alive: timeout=``).
-    :param proxy: the URL of a proxy for everything, or proxies by scheme; see ``httpclient.proxies``. ``""`` for none,
+    :param proxy: the URL of a proxy for everything, or proxies by scheme; see :mod:`.proxies.choice`. ``""`` for none,
         ``None`` for what the environment says.
     :param trust_environment: go by ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``.
     :param unix_socket: the path of a Unix domain socket through which every URL is reached; ``@name`` for an abstract
@@ -106,7 +106,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     :param http2_ping_interval: seconds of silence on an HTTP/2 connection after which the server is asked whether it
         is still there (PING), also while nothing is under way; 0 never to.
     :param http2_ping_timeout: seconds for its answer, then the connection is given up.
-    :param http2_trace: called as ``http2_trace(peer, frame)`` with every HTTP/2 frame; see ``httpclient.http2_trace``.
+    :param http2_trace: called as ``http2_trace(peer, frame)`` with every HTTP/2 frame; see ``httpclient.http2.trace``.
     :param http2_coalesce: use one HTTP/2 connection for several hosts, where they have the same address and a
         certificate that is for all of them.
     :param http1_limits: how much an HTTP/1.1 server may send besides the body; see :class:`Http1Limits`.
@@ -219,7 +219,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         if cookie_jar is False:
             self.cookie_jar = None
         elif cookie_jar is not None:
-            from .cookies import jar_from
+            from .cookies.jar import jar_from
 
             self.cookie_jar = jar = jar_from(cookie_jar)
             self._saves_cookies = jar is not cookie_jar
@@ -362,8 +362,8 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         progress: Callable[[int, int | None], object] | None = None,
         **options: Unpack[RequestOptions],
     ) -> HttpResponse:
-        """Save what a URL has in a file; see :func:`httpclient.download.download`. Always blocking."""
-        from .download import download
+        """Save what a URL has in a file; see :func:`httpclient.content.download.download`. Always blocking."""
+        from .content.download import download
 
         return download(self, url, path, resume=resume, progress=progress, **options)
 
@@ -432,7 +432,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
 
     def http2_statistics(self) -> list[Http2Statistics]:
         """Return what each open HTTP/2 connection has done so far: streams, frames, bytes, round trip time."""
-        from .http2_statistics import pool_http2_statistics
+        from .http2.statistics import pool_http2_statistics
 
         return pool_http2_statistics(self._pool)
 

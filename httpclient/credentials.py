@@ -7,9 +7,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .authentication import Authentication, AuthenticationRequest
-    from .body import Body
+    from .authentication.schemes import Authentication, AuthenticationRequest
     from .call_options import AuthenticationInput
+    from .content.body import Body
     from .head import ResponseHead
     from .request import Request
     from .settings import RequestSettings
@@ -20,7 +20,7 @@ def as_authentication(given: AuthenticationInput | None) -> Authentication | Non
     """Return the authentication for what a caller gave."""
     if given is None:
         return None
-    from .authentication import make_authentication
+    from .authentication.schemes import make_authentication
 
     return make_authentication(given)
 
@@ -41,7 +41,7 @@ def authentication_for(settings: RequestSettings, uri: TgoURI, *, elsewhere: boo
         if settings.authorization:
             return None
     if settings.netrc:
-        from ._netrc import netrc_credentials
+        from .authentication._netrc import netrc_credentials
 
         found = netrc_credentials(uri.connect_host, None if settings.netrc is True else settings.netrc)
         if found is not None:
@@ -51,7 +51,7 @@ def authentication_for(settings: RequestSettings, uri: TgoURI, *, elsewhere: boo
 
 def asking(method: str, uri: TgoURI, body: Body | None, fields: list[tuple[str, str]]) -> AuthenticationRequest:
     """Return what an authentication may know of a request."""
-    from .authentication import AuthenticationRequest
+    from .authentication.schemes import AuthenticationRequest
 
     return AuthenticationRequest(method, uri.target, uri.origin, body, fields=fields)
 
@@ -63,7 +63,7 @@ def answer(
 
     :param corrected: it wasn't *authentication* whose credentials were refused.
     """
-    from .authentication import parse_challenges
+    from .authentication.schemes import parse_challenges
 
     challenges = parse_challenges(head.get_all(b"www-authenticate"))
     asked = asking(request.method, request.uri, request.body, request.fields)

@@ -15,7 +15,7 @@ from collections import deque
 
 from nghttp2_api.constants import NGHTTP2_CANCEL, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL
 
-from .body import Body
+from .content.body import Body
 from .errors import (
     PHASE_SEND,
     BodyError,
@@ -28,7 +28,7 @@ from .errors import (
 from .exchange import StreamExchange
 from .failures import aborted
 from .headers import TgoHttpHeaders
-from .http1_request import check_trailers
+from .http1.request import check_trailers
 from .sockets import call_elsewhere
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .call_options import HeaderInput
     from .client import TgoHttpClient
     from .head import ResponseHead
-    from .http2_connection import Http2Connection
+    from .http2.connection import Http2Connection
     from .request import Request
 
 #: How often a stream is opened anew because its connection had just ended, before anything was sent.
@@ -116,7 +116,7 @@ class SenderLimits:
 
 
 class Sender:
-    """The sending side of an exchange, where it waits for the peer; see :mod:`.http2_driver`."""
+    """The sending side of an exchange, where it waits for the peer; see :mod:`.http2.driver`."""
 
     __slots__ = ("_exchange", "last_activity", "request", "responded", "stream_id", "waiter")
 
@@ -175,7 +175,7 @@ class DuplexExchange(StreamExchange):
     def note(self, party: object) -> None:
         """Something has happened to one of the two sides."""
         if self.news is not None:
-            self.news.append(party)  # type: ignore[arg-type]  # a party; see http2_driver
+            self.news.append(party)  # type: ignore[arg-type]  # a party; see http2.driver
 
     def settle(self) -> None:
         """One direction has ended; the exchange has when the other one has too."""

@@ -1,7 +1,7 @@
 """One attempt at a request, from the moment it has a connection: what the protocol modules report to.
 
-An exchange is the *sink* of ``http1_response`` and ``http2``: they call its ``on_`` methods, with nothing known of
-who waits. It ends exactly once, with a response or with an error.
+An exchange is the *sink* of :mod:`.http1.response` and :mod:`.http2.session`: they call its ``on_`` methods, with
+nothing known of who waits. It ends exactly once, with a response or with an error.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic
 
-from .decoding import ContentDecoder, codings_of, too_large
+from .content.decoding import ContentDecoder, codings_of, too_large
 from .errors import DecodingError
 
 TYPE_CHECKING = False
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from socketpool import ConnectTimes
 
-    from ._large_body import LargeBody
+    from .content._large_body import LargeBody
     from .errors import HttpClientError
     from .head import ResponseHead
     from .request import Request
     from .tls import TlsInfo
 
-#: Bodies of as many bytes, or more, are put together where they are returned from; see ``_large_body``.
+#: Bodies of as many bytes, or more, are put together where they are returned from; see ``content._large_body``.
 LARGE = 1 << 20
 #: More than one part in so many must be there first. Memory that nobody writes to is only address space, but nobody
 #: shall have even that by announcing a body.
@@ -133,7 +133,7 @@ class Exchange:
         if self.large is None and length - remaining > length // _SHARE and self.head is not None:
             if self.head.coded:
                 return  # decoders want it piece by piece
-            from ._large_body import LargeBody
+            from .content._large_body import LargeBody
 
             try:
                 large = LargeBody(length)

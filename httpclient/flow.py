@@ -15,7 +15,7 @@ from .errors import HttpClientError, RedirectError, RemoteClosedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .authentication import Authentication
+    from .authentication.schemes import Authentication
     from .client import TgoHttpClient
     from .exchange import Exchange
     from .head import ResponseHead

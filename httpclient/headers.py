@@ -6,7 +6,7 @@ Delphi: Grijjy.Http.TgoHttpHeaders
 from __future__ import annotations
 
 from .errors import InvalidRequestError
-from .http1_request import check_field_name, check_field_value, encode_field_value
+from .http1.request import check_field_name, check_field_value, encode_field_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .http2_trace import Http2Trace
+    from .http2.trace import Http2Trace
 
 #: Seconds in which the server has to send its SETTINGS and acknowledge ours (RFC 9113 section 6.5.3).
 SETTINGS_TIMEOUT = 20.0

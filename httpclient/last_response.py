@@ -96,6 +96,6 @@ class LastResponse:
         Differs from Delphi: there everything but UTF-8 was ANSI.
         Delphi: Grijjy.Http.TgoHttpClient.BytesToString
         """
-        from .charset import decode_text
+        from .content.charset import decode_text
 
         return decode_text(data, charset)

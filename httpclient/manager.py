@@ -12,7 +12,7 @@ from _weakrefset import WeakSet
 from socketpool import TgoClientSocketManager
 
 from .errors import ClientClosedError
-from .pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limits
+from .pooling.pool import KEEP_ALIVE_EXPIRY, MAX_CONNECTIONS_PER_ORIGIN, ConnectionPool, check_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .call_options import RequestOptions
     from .client import TgoHttpClient
-    from .pool import ConnectionPool
+    from .pooling.pool import ConnectionPool
     from .request import Request
 
 #: Whether anybody wants messages of a class.

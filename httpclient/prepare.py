@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 
 from .call_options import OPTIONS
+from .content.decoding import accept_encoding
 from .credentials import as_authentication, asking, authentication_for
-from .decoding import accept_encoding
 from .errors import BodyError, InvalidRequestError, InvalidUrlError
 from .headers import TgoHttpHeaders
 from .request import Request
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from .body import Body, BodyInput
     from .call_options import HeaderInput, RequestOptions
+    from .content.body import Body, BodyInput
     from .settings import RequestSettings
     from .uri import TgoURI
 
@@ -96,7 +96,7 @@ def cookie_value(settings: RequestSettings, uri: TgoURI, own: str) -> str:
     jar = settings.known_jar
     if jar is None:
         return own
-    from .cookies import cookie_header
+    from .cookies.jar import cookie_header
 
     kept = cookie_header(jar, uri)
     return f"{own}; {kept}" if own and kept else own or kept
@@ -128,7 +128,7 @@ class _Draft:
         self.uri = http_uri(url)
         params = options.get("params")
         if params is not None:
-            from .forms import with_params
+            from .content.forms import with_params
 
             self.uri = with_params(self.uri, params)
         self.body, self.content_type = _make_body(settings, options)
@@ -198,11 +198,11 @@ def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body
     if json is not None:
         if data is not None or files is not None:
             raise BodyError("a request has one body: give json or data and files")
-        from .forms import json_body
+        from .content.forms import json_body
 
         return json_body(json)
     if files is not None:
-        from .multipart import multipart_body
+        from .content.multipart import multipart_body
 
         return multipart_body(data, files)  # type: ignore[arg-type]
     if data is None:
@@ -210,12 +210,12 @@ def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body
         if data is None:
             return None, ""
     elif is_form(data):
-        from .forms import form_body
+        from .content.forms import form_body
 
         return form_body(data)  # type: ignore[arg-type]
     global _make
     if _make is None:
-        from .body import make_body
+        from .content.body import make_body
 
         _make = make_body
     return _make(data), settings.content_type  # type: ignore[arg-type]

@@ -5,15 +5,15 @@ No Delphi origin; stands for the original's ``TgoHttpClient.CreateRequest``, whi
 
 from __future__ import annotations
 
-from .decoding import MAX_DECODED_SIZE
-from .http1_request import build_head
+from .content.decoding import MAX_DECODED_SIZE
+from .http1.request import build_head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .authentication import Authentication
-    from .body import Body
-    from .http2_request import HeaderTemplate
-    from .origin import Origin
+    from .authentication.schemes import Authentication
+    from .content.body import Body
+    from .http2.request import HeaderTemplate
+    from .pooling.origin import Origin
     from .retrying import RetryPolicy
     from .uri import TgoURI
 
@@ -131,7 +131,7 @@ class Request:
         if not self._repeated:
             self._repeated = True
         elif self.body is None:
-            from .http2_request import HeaderTemplate
+            from .http2.request import HeaderTemplate
 
             uri = self.uri
             template = HeaderTemplate(self.method, uri.scheme, uri.authority, self.fields)

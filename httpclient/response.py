@@ -5,7 +5,7 @@ No Delphi origin: the original leaves the result in properties of the client.
 
 from __future__ import annotations
 
-from .decoding import codings_of, decode_body, decode_pieces
+from .content.decoding import codings_of, decode_body, decode_pieces
 from .errors import BodyError, DecodingError
 from .headers import TgoHttpHeaders
 
@@ -166,7 +166,7 @@ class HttpResponse:
 
         The header fields stay as they came: Content-Encoding is still there, and Content-Length is the length before
         decoding. A part of something (status 206) is left as it came: a part can't be decoded. So is a body in a coding
-        that isn't known; see :mod:`httpclient.decoding`.
+        that isn't known; see :mod:`httpclient.content.decoding`.
 
         :raises DecodingError: the body can't be decoded, or becomes larger than the client's ``max_decoded_size``.
         :raises HttpClientError: the rest could not be read.
@@ -200,7 +200,7 @@ class HttpResponse:
     @property
     def charset(self) -> str:
         """The ``charset`` parameter of Content-Type in lower case; empty where there is none."""
-        from .charset import content_charset
+        from .content.charset import content_charset
 
         return content_charset(self._head.get(b"content-type", b"") or b"")
 
@@ -219,7 +219,7 @@ class HttpResponse:
         """The body as text: by byte order mark, the charset of Content-Type, or UTF-8; bad bytes become U+FFFD."""
         text = self._text
         if text is None:
-            from .charset import decode_text
+            from .content.charset import decode_text
 
             text = self._text = decode_text(self.content, self._encoding or self.charset)
         return text
@@ -277,7 +277,7 @@ class HttpResponse:
         """Yield the body line by line, without line ends, decoded like :attr:`text`."""
         import codecs
 
-        from .charset import _MARKS, find_codec
+        from .content.charset import _MARKS, find_codec
 
         decoder = None
         start = b""
@@ -314,7 +314,7 @@ class HttpResponse:
         :raises HttpClientError: the body could not be read to its end.
         :raises OSError: the file could not be written.
         """
-        from .download import save_response
+        from .content.download import save_response
 
         return save_response(self, path)
 

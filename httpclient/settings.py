@@ -10,14 +10,14 @@ import threading
 from itertools import count
 
 from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV
+from .content.decoding import MAX_DECODED_SIZE
 from .credentials import as_authentication
-from .decoding import MAX_DECODED_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
 
-    from .authentication import Authentication
+    from .authentication.schemes import Authentication
     from .call_options import AuthenticationInput
     from .head import ResponseHead
     from .headers import TgoHttpHeaders
@@ -309,7 +309,7 @@ class RequestSettings:
         Any ``http.cookiejar.CookieJar`` may be set, also one that other clients share.
         """
         if self._jar is None and self._keeps_cookies:
-            from .cookies import HttpCookieJar
+            from .cookies.jar import HttpCookieJar
 
             with _making:
                 if self._jar is None:
@@ -331,7 +331,7 @@ class RequestSettings:
         """Keep the cookies that a response sets."""
         jar = self.cookie_jar
         if jar is not None:
-            from .cookies import store_cookies
+            from .cookies.jar import store_cookies
 
             store_cookies(jar, uri, head.get_all(b"set-cookie"))
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .pool import ConnectionPool
+    from .pooling.pool import ConnectionPool
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,14 +49,14 @@ class Limits(NamedTuple):
 
 
 LIMITS = {
-    "HTTP/1.1": Limits("http", 59, 30),
-    "TLS": Limits("https1", 75, 30),
-    "HTTP/2": Limits("https", 92, 30),
+    "HTTP/1.1": Limits("http", 62, 30),
+    "TLS": Limits("https1", 78, 30),
+    "HTTP/2": Limits("https", 96, 30),
 }
 
 #: What HTTP/2 does without until there is a body to send, a trace, or a name from the package.
 NOT_FOR_HTTP2 = {
-    *("httpclient._later", "httpclient.http2_statistics", "httpclient.http2_trace", "httpclient.http2_upload"),
+    *("httpclient._later", "httpclient.http2.statistics", "httpclient.http2.trace", "httpclient.http2.upload"),
     *("nghttp2_api._functions", "nghttp2_api._later", "nghttp2_api._structs", "nghttp2_api.callbacks"),
 }
 

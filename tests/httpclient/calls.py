@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from httpclient import TgoURI
-from httpclient.authentication import AuthenticationRequest, parse_challenges
-from httpclient.body import make_body
+from httpclient.authentication.schemes import AuthenticationRequest, parse_challenges
+from httpclient.content.body import make_body
 
 if TYPE_CHECKING:
     from httpclient import HttpResponse, TgoHttpClient
-    from httpclient.authentication import Authentication
+    from httpclient.authentication.schemes import Authentication
 
 #: More tries than any Authentication may want.
 TRIES = 10

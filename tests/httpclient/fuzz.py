@@ -10,12 +10,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from httpclient.charset import content_charset, decode_text
-from httpclient.decoding import ContentDecoder, content_codings
+from httpclient.content.charset import content_charset, decode_text
+from httpclient.content.decoding import ContentDecoder, content_codings
 from httpclient.errors import DecodingError, HttpProtocolError, InvalidRequestError, RemoteClosedError
 from httpclient.headers import TgoHttpHeaders
-from httpclient.http1_request import build_head
-from httpclient.http1_response import ResponseParser
+from httpclient.http1.request import build_head
+from httpclient.http1.response import ResponseParser
 from tests.httpclient import http1_oracle
 from tests.httpclient.differential_cases import CASES
 

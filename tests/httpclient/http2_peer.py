@@ -9,7 +9,7 @@ from typing import Any
 import nghttp2_api as ng
 from httpclient.errors import HttpClientError
 from httpclient.head import ResponseHead
-from httpclient.http2 import Http2Session
+from httpclient.http2.session import Http2Session
 
 Fields = list[tuple[bytes, bytes]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http.cookiejar import Cookie, CookieJar
 
-from httpclient.cookies import HttpCookieJar, cookie_header, store_cookies
+from httpclient.cookies.jar import HttpCookieJar, cookie_header, store_cookies
 from httpclient.uri import TgoURI
 
 SITE = "https://www.example.com/"

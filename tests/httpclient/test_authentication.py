@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpclient import InvalidRequestError, TgoHttpClient
-from httpclient._challenges import (
+from httpclient.authentication._challenges import (
     MAX_CHALLENGES,
     MAX_PARAMETERS,
     Challenge,
     parse_challenges,
     parse_parameters,
 )
-from httpclient.authentication import (
+from httpclient.authentication.schemes import (
     Authentication,
     AuthenticationRequest,
     BasicAuthentication,
@@ -29,7 +29,7 @@ from httpclient.authentication import (
     DigestAuthentication,
     make_authentication,
 )
-from httpclient.body import Body, FileBody, make_body
+from httpclient.content.body import Body, FileBody, make_body
 from tests.httpclient.calls import call
 from tests.servers.apache import USERS
 from tests.servers.nginx import PASSWORD, USER
@@ -401,7 +401,7 @@ def test_a_pair_does_not_answer_what_it_cannot() -> None:
 
 
 def test_a_pair_forgets_no_origin_that_asked_for_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("httpclient.authentication._MAX_DIGEST_ORIGINS", 3)
+    monkeypatch.setattr("httpclient.authentication.schemes._MAX_DIGEST_ORIGINS", 3)
     authentication = pair()
     requests = [AuthenticationRequest("GET", "/", f"http://{number}.example") for number in range(5)]
     for request in requests[:3] * 2:

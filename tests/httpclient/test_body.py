@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from httpclient import BodyError
-from httpclient.body import Body, FileBody, IteratorBody, PathBody, make_body
+from httpclient.content.body import Body, FileBody, IteratorBody, PathBody, make_body
 from tests.httpclient.ways import BLOCKING, LIMIT, Way, both_ways
 from tests.servers.connection import PeerClosed
 from tests.servers.files import content

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpclient import charset as charset_module
-from httpclient.charset import content_charset, decode_text, find_codec
+from httpclient.content import charset as charset_module
+from httpclient.content.charset import content_charset, decode_text, find_codec
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from httpclient import InvalidRequestError, TgoHttpClient
-from httpclient.authentication import BearerAuthentication, DigestAuthentication
+from httpclient.authentication.schemes import BearerAuthentication, DigestAuthentication
 from tests.httpclient.ways import everywhere
 from tests.servers.site import Answer, Asked, Site
 

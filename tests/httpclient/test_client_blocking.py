@@ -18,7 +18,7 @@ from httpclient import (
     TgoHttpClient,
     TgoHttpClientState,
 )
-from httpclient.decoding import accept_encoding
+from httpclient.content.decoding import accept_encoding
 from httpclient.settings import DEFAULT_USER_AGENT
 from tests.httpclient.ways import BLOCKING, Way, both_ways
 from tests.servers.files import content
@@ -428,8 +428,8 @@ def test_a_body_that_is_declined_is_not_sent(way: Way, scripted: ScriptedServers
 def test_a_server_that_ignores_expect_gets_the_body_after_a_while(
     way: Way, scripted: ScriptedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("http1_caller", "http1_connection"):
-        monkeypatch.setattr(f"httpclient.{module}.CONTINUE_WAIT", 0.05)
+    for module in ("caller", "connection"):
+        monkeypatch.setattr(f"httpclient.http1.{module}.CONTINUE_WAIT", 0.05)
     recorder = Recorder()
     with way.client() as http:
         way.request(http, "PUT", scripted(recorder).url, data=b"body", headers={"Expect": "100-continue"})

@@ -6,7 +6,7 @@ import http.cookiejar
 from typing import TYPE_CHECKING
 
 from httpclient import TgoHttpClient
-from httpclient.cookies import HttpCookieJar
+from httpclient.cookies.jar import HttpCookieJar
 from tests.httpclient.ways import BLOCKING, everywhere
 from tests.servers.site import Answer, Asked, Site
 

@@ -23,7 +23,7 @@ from httpclient import (
     TgoHttpResponseMessage,
     TMessageManager,
 )
-from httpclient.decoding import MAX_DECODED_SIZE, PIECE_SIZE, accept_encoding
+from httpclient.content.decoding import MAX_DECODED_SIZE, PIECE_SIZE, accept_encoding
 from httpclient.exchange import IncrementalExchange
 from httpclient.request import Request
 from httpclient.uri import parse

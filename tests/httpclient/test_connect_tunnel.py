@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from httpclient import ProxyError
-from httpclient.authentication import BasicAuthentication, DigestAuthentication
-from httpclient.connect_tunnel import MAX_ANSWER_SIZE, ConnectTunnel
-from httpclient.proxy_login import ProxyLogin
+from httpclient.authentication.schemes import BasicAuthentication, DigestAuthentication
+from httpclient.proxies.connect_tunnel import MAX_ANSWER_SIZE, ConnectTunnel
+from httpclient.proxies.login import ProxyLogin
 
 PROXY = "http://proxy.example:3128"
 OK = b"HTTP/1.1 200 Connection established\r\n\r\n"

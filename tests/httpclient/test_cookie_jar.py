@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from httpclient import cookies
-from httpclient._cookie_file import write_file
-from httpclient.cookies import HttpCookieJar, Rfc6265Policy, jar_from, jar_strings, store_cookies
+from httpclient.cookies import jar as cookies
+from httpclient.cookies._file import write_file
+from httpclient.cookies.jar import HttpCookieJar, Rfc6265Policy, jar_from, jar_strings, store_cookies
 from httpclient.uri import TgoURI
 from tests.httpclient.jars import SITE, after, made, sent, store
 

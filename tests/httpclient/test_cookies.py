@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from httpclient._cookie_policy import default_path, is_address, path_match
-from httpclient._set_cookie import parse_date
-from httpclient.cookies import HttpCookieJar, jar_strings, store_cookies
+from httpclient.cookies._policy import default_path, is_address, path_match
+from httpclient.cookies._set_cookie import parse_date
+from httpclient.cookies.jar import HttpCookieJar, jar_strings, store_cookies
 from httpclient.uri import TgoURI
 from tests.httpclient.jars import SITE, after, made, sent, store
 

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from httpclient import DecodingError, _coding_packages, decoding
-from httpclient._zstd_frames import FrameReader
-from httpclient.decoding import (
+from httpclient import DecodingError
+from httpclient.content import _coding_packages, decoding
+from httpclient.content._zstd_frames import FrameReader
+from httpclient.content.decoding import (
     MAX_CODINGS,
     PIECE_SIZE,
     ContentDecoder,
@@ -514,7 +515,7 @@ def test_a_bomb_in_a_bomb_comes_in_pieces() -> None:
 
 MEASURED = """
 import importlib, resource, sys
-from httpclient import _coding_packages, decoding
+from httpclient.content import _coding_packages, decoding
 package, coding, path, size = sys.argv[1:]
 if package:
     importlib.import_module(package)
@@ -702,7 +703,7 @@ def test_a_brotli_that_knows_no_limit_is_as_good_as_none(monkeypatch: pytest.Mon
 BARE = """
 import sys
 sys.path[:0] = [{root!r}]
-from httpclient import decoding
+from httpclient.content import decoding
 loaded = {{"zlib", "brotli", "brotlicffi", "backports.zstd", "compression.zstd", "zstandard"}} & set(sys.modules)
 assert not loaded, loaded
 print(decoding.accept_encoding())

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from requests import PreparedRequest
 from requests.auth import HTTPDigestAuth
 
-from httpclient import TgoHttpClient, authentication
-from httpclient._challenges import Challenge, parse_challenges
-from httpclient._digest import DigestKey, strongest_offer, user_name_bytes, utf8
-from httpclient.authentication import AuthenticationRequest, DigestAuthentication
-from httpclient.body import Body, IteratorBody
+from httpclient import TgoHttpClient
+from httpclient.authentication import schemes as authentication
+from httpclient.authentication._challenges import Challenge, parse_challenges
+from httpclient.authentication._digest import DigestKey, strongest_offer, user_name_bytes, utf8
+from httpclient.authentication.schemes import AuthenticationRequest, DigestAuthentication
+from httpclient.content.body import Body, IteratorBody
 from tests.httpclient.calls import call
 from tests.servers.apache import USERS
 

@@ -21,7 +21,7 @@ from httpclient import (
     RemoteClosedError,
     TgoHttpHeaders,
 )
-from httpclient.download import download, save_response, strong_validator
+from httpclient.content.download import download, save_response, strong_validator
 from tests.httpclient.ways import BLOCKING, LIMIT, NON_BLOCKING, Way, both_ways
 from tests.servers.files import LARGE_SIZE, TEXT, content
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpclient import BodyError, InvalidUrlError, TgoHttpHeaders
-from httpclient.forms import FORM_TYPE, JSON_TYPE, form_body, json_body, with_params
+from httpclient.content.forms import FORM_TYPE, JSON_TYPE, form_body, json_body, with_params
 from httpclient.uri import TgoURI, parse
 from tests.httpclient.ways import Way, both_ways
 

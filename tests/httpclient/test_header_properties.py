@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from httpclient import TgoHttpHeaders
 from httpclient.errors import InvalidRequestError
 from httpclient.head import Http1ResponseHead, ResponseHead, parse_fields
-from httpclient.http1_request import build_head
+from httpclient.http1.request import build_head
 
 names = st.text("aAbB-_1!", min_size=1, max_size=4)
 values = st.text(st.characters(codec="latin-1", categories=("L", "N", "P", "S", "Zs")), max_size=8)

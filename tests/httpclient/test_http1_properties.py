@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from httpclient import _http1_patterns, http1_response
-from httpclient.charset import content_charset
-from httpclient.decoding import ContentDecoder
-from httpclient.http1_response import ResponseParser
+from httpclient.content.charset import content_charset
+from httpclient.content.decoding import ContentDecoder
+from httpclient.http1 import _patterns as _http1_patterns
+from httpclient.http1 import response as http1_response
+from httpclient.http1.response import ResponseParser
 from tests.httpclient import fuzz
 from tests.httpclient.differential_cases import CASES
 
@@ -60,7 +61,7 @@ def test_the_long_way_alone_reads_the_same(seed: int, monkeypatch: pytest.Monkey
 def test_the_regular_expressions_are_there_after_some_responses() -> None:
     program = """if True:
         import sys
-        from httpclient.http1_response import ResponseParser
+        from httpclient.http1.response import ResponseParser
         class Sink:
             on_head = on_data = on_end = on_response = lambda *_: None
         parser = ResponseParser()
@@ -166,7 +167,7 @@ def test_the_calls_of_a_plain_response() -> None:
 @pytest.mark.parametrize("case", fuzz.CODED, ids=range(len(fuzz.CODED)))
 def test_decoders_work_in_proportion(case: bytes) -> None:
     """Byte by byte, and many times as much of the same kind: no more calls for each byte."""
-    from httpclient.decoding import content_codings
+    from httpclient.content.decoding import content_codings
     from httpclient.errors import DecodingError
 
     codings = content_codings([case.partition(b"Content-Encoding: ")[2].partition(b"\r\n")[0]])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpclient.errors import InvalidRequestError
-from httpclient.http1_request import (
+from httpclient.http1.request import (
     build_head,
     check_field_name,
     check_field_value,

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from httpclient import _http1_head, _http1_patterns, http1_response
 from httpclient.errors import HttpProtocolError, RemoteClosedError
 from httpclient.head import Http1ResponseHead, ResponseHead
-from httpclient.http1_limits import Http1Limits
-from httpclient.http1_response import ResponseParser
+from httpclient.http1 import _head as _http1_head
+from httpclient.http1 import _patterns as _http1_patterns
+from httpclient.http1 import response as http1_response
+from httpclient.http1.limits import Http1Limits
+from httpclient.http1.response import ResponseParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

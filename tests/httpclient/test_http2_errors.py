@@ -8,7 +8,7 @@ import pytest
 
 from httpclient import Http2ConnectionError, Http2StreamError, RefusedStreamError, TgoHttpClient
 from httpclient.errors import http2_error_name
-from httpclient.http2_errors import frame_name
+from httpclient.http2.errors import frame_name
 from tests.httpclient.ways import Way, both_ways
 from tests.servers.http2 import ErrorCodes, Http2Session
 

@@ -16,8 +16,8 @@ from httpclient.errors import (
     RemoteClosedError,
     RequestAbortedError,
 )
-from httpclient.http2 import Http2Session
-from httpclient.http2_errors import frame_name
+from httpclient.http2.errors import frame_name
+from httpclient.http2.session import Http2Session
 from tests.httpclient.http2_peer import (
     ACK,
     CONTINUATION,

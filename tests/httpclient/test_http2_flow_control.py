@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from httpclient.http2 import Http2Session
+from httpclient.http2.session import Http2Session
 from tests.httpclient.http2_peer import (
     ACK,
     SETTINGS,

@@ -11,8 +11,8 @@ import pytest
 from h2.events import ConnectionTerminated, PingReceived
 
 from httpclient import Http2ConnectionError, ReceiveTimeoutError, TgoHttpClient
-from httpclient.http2 import Http2Session as ClientSession
-from httpclient.http2_health import Http2Health
+from httpclient.http2.health import Http2Health
+from httpclient.http2.session import Http2Session as ClientSession
 from tests.httpclient import http2_peer as wire
 from tests.httpclient.ways import Way, both_ways
 from tests.servers.http2 import ErrorCodes, Http2Session, answer

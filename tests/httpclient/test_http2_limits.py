@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from httpclient.errors import Http2ConnectionError, Http2StreamError
-from httpclient.http2 import Http2Session
-from httpclient.http2_limits import FrameAllowance, header_list_exceeds
+from httpclient.http2.limits import FrameAllowance, header_list_exceeds
+from httpclient.http2.session import Http2Session
 from tests.httpclient.http2_peer import (
     ACK,
     CONTINUATION,
@@ -262,7 +262,7 @@ def test_uploads_allow_window_updates(session: Http2Session) -> None:
 
 def test_allowance_grows_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("httpclient.http2_limits.monotonic", lambda: now)
+    monkeypatch.setattr("httpclient.http2.limits.monotonic", lambda: now)
     allowance = FrameAllowance(10, 2.0)
     assert [allowance.spend() for _ in range(10)] == [True] * 10
     now += 2.5

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from httpclient import HttpClientError, RequestAbortedError, TgoHttpClient, http2_driver
+from httpclient import HttpClientError, RequestAbortedError, TgoHttpClient
+from httpclient.http2 import driver as http2_driver
 from tests.httpclient.test_client_interrupts import Striker
 from tests.httpclient.ways import BLOCKING, LIMIT
 from tests.servers.scripted import tls_context

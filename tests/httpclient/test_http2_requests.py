@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from httpclient.errors import InvalidRequestError
-from httpclient.http2 import Http2Session
-from httpclient.http2_request import MAX_REQUEST_HEADER_SIZE, HeaderTemplate, TemplateCache
+from httpclient.http2.request import MAX_REQUEST_HEADER_SIZE, HeaderTemplate, TemplateCache
+from httpclient.http2.session import Http2Session
 from tests.httpclient.http2_peer import (
     CONTINUATION,
     HEADERS,

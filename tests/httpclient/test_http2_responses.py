@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from httpclient.http2 import Http2Session
+from httpclient.http2.session import Http2Session
 from tests.httpclient.http2_peer import (
     END_HEADERS,
     END_STREAM,

@@ -23,8 +23,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from httpclient.errors import Http2ConnectionError, HttpClientError, RequestAbortedError
-from httpclient.http2 import Http2Session
-from httpclient.http2_native import check
+from httpclient.http2.native import check
+from httpclient.http2.session import Http2Session
 from linuxapi.interrupts import CallbackGuard
 from tests.httpclient.http2_peer import (
     ACK,
@@ -84,7 +84,7 @@ def test_round_trip_time_where_two_pings_are_under_way(
     session: Http2Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("httpclient.http2_streams.monotonic", lambda: now[0])
+    monkeypatch.setattr("httpclient.http2.streams.monotonic", lambda: now[0])
     feed(session, settings())
     session.data_to_send()
     times = []

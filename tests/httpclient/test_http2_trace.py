@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from httpclient import Http2StreamError, TgoHttpClient, TgoHttpClientManager
-from httpclient.http2_trace import FrameReader, Http2Frame
+from httpclient.http2.trace import FrameReader, Http2Frame
 from tests.httpclient import http2_peer as wire
 from tests.httpclient.ways import Way, both_ways
 from tests.servers.http2 import ErrorCodes, Http2Session

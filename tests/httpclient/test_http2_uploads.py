@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from httpclient.errors import BodyError, InvalidRequestError
-from httpclient.http2 import Http2Session
-from httpclient.http2_callbacks import FRAME_SIZE
-from httpclient.http2_output import SEND_SIZE
+from httpclient.http2.callbacks import FRAME_SIZE
+from httpclient.http2.output import SEND_SIZE
+from httpclient.http2.session import Http2Session
 from tests.httpclient.http2_peer import (
     DATA,
     END_STREAM,

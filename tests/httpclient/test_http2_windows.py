@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from httpclient import TgoHttpClient, http2_windows
-from httpclient.http2 import Http2Session
+from httpclient import TgoHttpClient
+from httpclient.http2 import windows as http2_windows
+from httpclient.http2.session import Http2Session
 from nghttp2_api import nghttp2_session_get_stream_effective_local_window_size as window_of
 from tests.httpclient import http2_peer as wire
 from tests.httpclient.http2_peer import Fields, feed, get

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from httpclient import RemoteClosedError, _large_body
-from httpclient._large_body import LargeBody
+from httpclient import RemoteClosedError
+from httpclient.content import _large_body
+from httpclient.content._large_body import LargeBody
 from httpclient.exchange import LARGE
 from socketpool.constants import READ_BLOCK_SIZE
 from tests.servers.scripted import Connection, answer, expect, script, send

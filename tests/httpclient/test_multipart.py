@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpclient import BodyError
-from httpclient.body import Body
-from httpclient.multipart import guess_type, multipart_body
+from httpclient.content.body import Body
+from httpclient.content.multipart import guess_type, multipart_body
 from tests.httpclient.ways import BLOCKING, Way, both_ways
 from tests.servers.files import content
 
@@ -345,7 +345,7 @@ def test_no_file_of_the_system_is_read_for_types() -> None:
 import sys
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
-from httpclient.multipart import guess_type
+from httpclient.content.multipart import guess_type
 guess_type("a.txt")
 import mimetypes
 print(mimetypes.inited, [name for name in opened if "mime.types" in name])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from httpclient import InvalidRequestError
-from httpclient._netrc import netrc_credentials
+from httpclient.authentication._netrc import netrc_credentials
 
 FILE = """\
 # comment
@@ -131,7 +131,7 @@ def test_a_change_is_seen(home: Path) -> None:
 def test_it_is_not_read_each_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(home / ".netrc")
     assert netrc_credentials("example.org") == ("user", "secret")
-    monkeypatch.setattr("httpclient._netrc._read", lambda file: pytest.fail("read again"))
+    monkeypatch.setattr("httpclient.authentication._netrc._read", lambda file: pytest.fail("read again"))
     assert netrc_credentials("::1") == ("six", "6")
 
 

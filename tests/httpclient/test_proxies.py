@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from httpclient import InvalidUrlError, TgoURI
-from httpclient.proxies import Exceptions, Proxies, Proxy, environment_proxies
+from httpclient.proxies.choice import Exceptions, Proxies, Proxy, environment_proxies
 
 
 def chosen(proxies: Proxies | None, url: str) -> str:

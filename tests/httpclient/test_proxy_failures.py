@@ -21,7 +21,7 @@ from httpclient import (
     RequestAbortedError,
     TgoHttpClient,
 )
-from httpclient.authentication import Authentication, AuthenticationRequest, DigestAuthentication
+from httpclient.authentication.schemes import Authentication, AuthenticationRequest, DigestAuthentication
 from tests.servers.scripted import Connection, Request, close, expect, finish, hold, reset, script, send, trickle
 
 from .ways import Way, both_ways

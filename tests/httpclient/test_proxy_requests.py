@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from httpclient import HttpCertificateError, ProxyError, TgoHttpClient, TgoHttpClientManager
-from httpclient.authentication import BasicAuthentication
+from httpclient.authentication.schemes import BasicAuthentication
 from tests.servers.proxies import PASSWORD, USER
 from tests.servers.scripted import Connection, Request, answer
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import httpclient
 from httpclient import HttpClientError, ResponseHead, TgoURI
 from httpclient._http_date import parse_http_date
-from httpclient.body import Body, make_body
+from httpclient.content.body import Body, make_body
 from httpclient.errors import (
     BodyError,
     ClientClosedError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from httpclient import ProxyError
-from httpclient.socks5 import Socks5Tunnel
+from httpclient.proxies.socks5 import Socks5Tunnel
 
 PROXY = "socks5://proxy.example:1080"
 IPV6 = bytes(range(16))

@@ -1,0 +1,202 @@
+"""What an HTTP/2 session has to send: frames out of nghttp2, and the bodies of requests into them."""
+
+from __future__ import annotations
+
+from ctypes import byref, c_char, c_void_p, string_at
+
+from nghttp2_api.constants import NGHTTP2_GOAWAY
+
+from ..errors import BodyError, HttpClientError
+from .callbacks import FRAME_SIZE
+from .native import CallbackGuard, mem_send, resume_data, submit_trailer, want_write
+from .request import field_array, wire_fields
+from .streams import Http2Streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .callbacks import SessionCallbacks
+    from .trace import FrameReader, Http2Frame
+    from .upload import Upload, Uploads
+
+#: data_to_send() stops when it has so many bytes.
+SEND_SIZE = FRAME_SIZE + 9
+#: Frames are read through a view of this size; longer ones in another way.
+_FRAME_VIEW = 32 * 1024
+#: Only frames of a body are larger than this, and only they are looked at for SEND_SIZE.
+_LARGE_FRAME = 1024
+
+
+class Http2Output(Http2Streams):
+    """The sending side of a session. Not used alone: :class:`httpclient.http2.session.Http2Session` completes it."""
+
+    __slots__ = (
+        "_frame_address",
+        "_frame_view",
+        "_guard",
+        "_held",
+        "_place",
+        "_place_reference",
+        "_trace_received",
+        "_trace_sent",
+    )
+
+    def __init__(
+        self,
+        callbacks: SessionCallbacks,
+        pointer: c_void_p,
+        trace: Callable[[Http2Frame], object] | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(callbacks, pointer, **options)
+        self._guard = CallbackGuard(callbacks.failures)
+        # Where the library says where its next frame is; and a view of that place, which is nearly always the same.
+        self._place = c_void_p()
+        self._place_reference = byref(self._place)
+        self._frame_address = 0
+        self._frame_view = memoryview(b"")
+        #: Frames that were taken out of the library before anybody asked for them.
+        self._held = b""
+        self._trace_sent: FrameReader | None = None
+        self._trace_received: FrameReader | None = None
+        if trace is not None:
+            from .trace import FrameReader
+
+            self._trace_sent, self._trace_received = FrameReader(True, trace), FrameReader(False, trace)
+
+    @property
+    def frame_counts(self) -> tuple[dict[int, int], dict[int, int]]:
+        """How many frames of each type were sent and received; empty without a trace."""
+        sent, received = self._trace_sent, self._trace_received
+        return ({}, {}) if sent is None or received is None else (sent.counts, received.counts)
+
+    def data_to_send(self) -> bytes:
+        """Return what is to be sent now, ``b""`` if there is nothing.
+
+        A large upload comes in pieces of :data:`SEND_SIZE` or little more: call it again when they have been sent.
+
+        Delphi: Grijjy.Http.TgoHttpClient.nghttp2_Send (private there)
+        """
+        pointer = self._pointer
+        if pointer is None:
+            return b""
+        uploads = self._uploads
+        # Nothing, most often: after each read somebody asks.
+        if (
+            not want_write(pointer)
+            and not self._held
+            and (uploads is None or not uploads.busy)
+            and not self._callbacks.events
+            and self._pending_error is None
+        ):
+            return b""
+        out = bytearray(self._held)
+        before = len(out)
+        self._held = b""
+        try:
+            if uploads is not None and uploads.busy:
+                large = self._collect_with_uploads(pointer, uploads, out)
+            else:
+                large = self._collect(pointer, out)
+            if self._callbacks.events and not self._dispatching:
+                self._dispatch(memoryview(b""), 0)
+        except BaseException as error:
+            # What was taken out of the library is lost.
+            self._interrupted(error)
+            raise
+        if self._pending_error is not None and not self._dispatching:
+            self._settle()
+        data = bytes(out) or large
+        self.bytes_sent += len(data) - before
+        if self._trace_sent is not None:
+            self._trace_sent.feed(data[before:])
+        return data
+
+    @property
+    def want_write(self) -> bool:
+        """:meth:`data_to_send` has something to give, or a body to read."""
+        pointer = self._pointer
+        if pointer is None:
+            return False
+        uploads = self._uploads
+        return bool(self._held) or want_write(pointer) != 0 or (uploads is not None and uploads.waiting)
+
+    def _collect(self, pointer: c_void_p, out: bytearray) -> bytes:
+        """Take out the frames that can be sent, and append them to *out*.
+
+        :return: a frame that alone is enough to be sent, and comes first: not to append it saves a copy.
+        """
+        place, reference, view, view_address = self._place, self._place_reference, self._frame_view, self._frame_address
+        last = 0
+        size = mem_send(pointer, reference)
+        while size > 0:
+            address = place.value
+            if size <= _FRAME_VIEW:
+                if address != view_address:
+                    view_address = self._frame_address = address or 0
+                    # Nobody looks at what is behind the frame.
+                    view = self._frame_view = memoryview((c_char * _FRAME_VIEW).from_address(view_address)).cast("B")
+                out += view[:size]
+            elif out or size < SEND_SIZE:
+                out += string_at(address or 0, size)
+            else:
+                return string_at(address or 0, size)
+            if size > _LARGE_FRAME and len(out) >= SEND_SIZE:
+                return b""
+            last = size
+            size = mem_send(pointer, reference)
+        if size < 0:
+            self._library_failed(size)
+        elif last and out[3 - last] == NGHTTP2_GOAWAY:
+            # The library sends GOAWAY only to end the connection, and nothing after it.
+            self._goaway_sent(bytes(out[-last:]))
+        return b""
+
+    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, out: bytearray) -> bytes:
+        """Do as :meth:`_collect`, and read on in the bodies that there is room for."""
+        failures = self._callbacks.failures
+        self._feed(pointer, uploads)
+        while True:
+            large: bytes = self._guard.call(self._collect, pointer, out)
+            if failures:
+                raise failures.pop()
+            if large or self._over or len(out) >= SEND_SIZE or not self._feed(pointer, uploads):
+                return large
+
+    def _feed(self, pointer: c_void_p, uploads: Uploads) -> bool:
+        """Read on in the bodies whose last piece is sent, and end those that are at their end.
+
+        :return: the library has more to send now.
+        """
+        fed = False
+        for upload in uploads.take_hungry():
+            try:
+                if upload.refill():
+                    fed = True
+                    if upload.deferred:
+                        upload.deferred = False
+                        resume_data(pointer, upload.stream_id)
+            except BaseException as error:
+                self._body_failed(upload, error)
+        for upload in uploads.take_ended():
+            try:
+                fields = field_array(wire_fields(upload.trailers))
+                submit_trailer(pointer, upload.stream_id, fields, len(fields))
+                fed = True
+            except BaseException as error:
+                self._body_failed(upload, error)
+        return fed
+
+    def _body_failed(self, upload: Upload, error: BaseException) -> None:
+        """End the stream of a request whose body could not be read."""
+        failure: HttpClientError
+        if isinstance(error, HttpClientError):
+            failure = error
+        else:
+            failure = BodyError(f"reading the request body raised {error!r}")
+            failure.__cause__ = error
+        self._fail_stream(upload.stream_id, failure)
+        if not isinstance(error, Exception):
+            self._pending_error = error
