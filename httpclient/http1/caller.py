@@ -11,7 +11,7 @@ from socketpool.stream import callers, free_blocks, read_blocks
 from ..errors import PHASE_RECEIVE, PHASE_SEND, HttpClientError, SendTimeoutError
 from ..exchange import LARGE
 from ..failures import EventFailedError, aborted, deadline_passed, transfer_failure
-from .link import CONTINUE_WAIT, NO_PARSER, Http1Link, look_again, settled, spoilt
+from .link import CONTINUE_WAIT, Http1Link, look_again, settled, spoilt
 from .upload import BODY_PIECE, Progress, wire_pieces
 
 TYPE_CHECKING = False
@@ -47,10 +47,7 @@ class Http1Caller(Http1Link):
                 head = request.built_head or request.http1_head()
             else:
                 head = self._forwarding.head(exchange)
-            parser = self._parser
-            if parser is NO_PARSER:
-                parser = self._parser = self.origin.take_parser()
-            parser.start(request.method, exchange)
+            self._expect(exchange)
             self.uses += 1
             if request.closes:
                 self._last = True

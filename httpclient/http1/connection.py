@@ -51,6 +51,9 @@ class Http1Connection(Http1Caller):
         connection.handler = self
         connection.attach(worker)
         self._timer_limit = NO_LIMIT  # the timer may be another worker's
+        if self._parser is not NO_PARSER:
+            self.origin.parsers.append(self._parser)
+            self._parser = NO_PARSER
 
     def watch_idle(self, worker: TSocketPoolWorker) -> bool:
         """Give an idle connection to a worker, which notices when the peer closes it."""
@@ -58,36 +61,30 @@ class Http1Connection(Http1Caller):
             self.attach(worker)
         except OSError:
             return False
-        if self._parser is not NO_PARSER:
-            self.origin.parsers.append(self._parser)
-            self._parser = NO_PARSER
         return True
 
-    def start(self, exchange: Exchange, looked: bool = False) -> None:
+    def start(self, exchange: Exchange) -> bool:
         """Send the request; the worker reads the response. Only in the thread of the connection's worker.
 
-        :param looked: somebody has just made sure that it can be used.
+        :return: ``False`` where nothing has been done: it has ended, or the peer has said what nobody asked for. What
+            has come since the last response isn't read as the answer to this request.
         """
-        connection = self.connection
-        connection.handler = self
-        connection.on_sent = None
         if exchange.done:  # given up while it waited
             self.origin.give_back(self)
-            return
+            return True
+        connection = self.connection
+        stream = connection.stream
+        if self.uses and (stream is None or self.closing is not None or not stream.is_quiet()):
+            return False
         request = exchange.request
         body = request.body
         self.exchange = exchange
         exchange.connection = self
         exchange.peer = self.peer
         self.uses += 1
-        self._body_over = True
         if request.closes:
             self._last = True
         try:
-            parser = self._parser
-            if parser is NO_PARSER:
-                parser = self._parser = self.origin.take_parser()
-            parser.start(request.method, exchange)
             exchange.last_activity = now = monotonic()
             if self._timer_limit != request.recv_timeout or body is not None or request.deadline:
                 self._set_timers(request, now)
@@ -95,18 +92,16 @@ class Http1Connection(Http1Caller):
                 data = request.built_head or request.http1_head()
             else:
                 data = self._first_piece(exchange)
+                # Reading it from its source may have taken time.
+                if self.uses > 1 and body is not None and not body.in_memory and stream and not stream.is_quiet():
+                    raise spoilt()
         except Exception as error:
             self._end(error)
-            return
-        if self.uses > 1 and not (looked and (body is None or body.in_memory)):
-            # What has come since the last response isn't read as the answer to this request.
-            stream = connection.stream
-            if stream is not None and not stream.is_quiet():
-                self._end(spoilt())
-                return
+            return True
         # Where it can't be sent, the worker finds out why and tells; unless it has already, to nobody.
         if not connection.send(data) and connection.closed:
             self._end(RemoteClosedError("the connection was closed before the request was sent", retry_safe=True))
+        return True
 
     def _first_piece(self, exchange: Exchange) -> bytes:
         request = exchange.request
@@ -191,9 +186,13 @@ class Http1Connection(Http1Caller):
         if exchange is None:
             self._discard()  # idle, and the peer says something that nobody has asked for
             return
-        exchange.responded = True
         try:
-            self._parser.receive(block.data, 0, count, block.view)
+            if exchange.responded:
+                parser = self._parser
+            else:
+                exchange.responded = True
+                parser = self._expect(exchange)
+            parser.receive(block.data, 0, count, block.view)
             if exchange.incremental:
                 exchange.deliver()
         except BaseException as error:
@@ -237,6 +236,7 @@ class Http1Connection(Http1Caller):
     def _leave(self) -> None:
         """Forget the exchange, which is over."""
         self.exchange = None
+        self.connection.on_sent = None
         self._progress = None
         self._pieces = None
         self._sending = b""
@@ -257,7 +257,8 @@ class Http1Connection(Http1Caller):
         # Also where sending failed, and the answer that says why ends with the connection.
         if error is None or (not self._body_over and settled(exchange) and isinstance(error, ConnectionLostError)):
             try:
-                self._parser.eof(True)
+                parser = self._parser if exchange.responded else self._expect(exchange)
+                parser.eof(True)
                 if exchange.incremental:
                     exchange.deliver()
             except HttpClientError as failure:

@@ -88,8 +88,8 @@ class Http1Link:
         #: Why the other side of this process ends it; whoever waits for it raises this.
         self.closing: HttpClientError | None = None
         self.exchange: Exchange | None = None
-        #: Of the response under way. A worker gives it back to the origin between two responses, since there may be
-        #: thousands of idle connections; a caller keeps it.
+        #: Of the response that is arriving. A worker takes it from the origin when the first bytes are there, and gives
+        #: it back after the last, since there may be thousands of connections; a caller keeps it.
         self._parser = NO_PARSER
         #: Everything of the request has been given to the socket, so another request may follow it.
         self._body_over = True
@@ -119,16 +119,6 @@ class Http1Link:
             connection.stop_callbacks()
         stream = connection.stream
         return stream is not None and self.closing is None and stream.is_quiet()
-
-    def looks_usable(self, worker: TSocketPoolWorker) -> bool:
-        """Tell whether an idle connection can be used, as far as its worker can tell. In *worker*'s thread."""
-        connection = self.connection
-        stream = connection.stream
-        if stream is None or self.closing is not None:
-            return False
-        # Also if it is watched: what has come since the worker's last look is seen only after this. One that another
-        # worker watches is that one's to look at.
-        return (connection.token and connection.worker is not worker) or stream.is_quiet()
 
     def keep_alive(self) -> float:
         """Return for how many seconds it may be idle, by what the server says of it.
@@ -166,6 +156,14 @@ class Http1Link:
 
     def _gone(self) -> HttpClientError:
         return self.closing or aborted("the connection was closed by this side")
+
+    def _expect(self, exchange: Exchange) -> ResponseParser:
+        """Return the parser for the response to the exchange, which begins."""
+        parser = self._parser
+        if parser is NO_PARSER:
+            parser = self._parser = self.origin.take_parser()
+        parser.start(exchange.request.method, exchange)
+        return parser
 
     def _received(self, stream: Stream, exchange: Exchange, block: MemoryBlock, count: int) -> None:
         """Take in what was read; a count of 0 is the end of the stream."""

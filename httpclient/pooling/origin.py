@@ -361,11 +361,11 @@ class Origin(OriginConnections):
                     self._connect(exchange)
                 return
             if type(grant) is Http1Connection:
-                if not exchange.fresh and grant.looks_usable(worker):
-                    if grant.connection.token and grant.connection.worker is worker:
-                        grant.start(exchange, looked=True)
-                    else:
-                        self._start_on(grant, exchange, worker)
+                socket = grant.connection
+                if not exchange.fresh and (
+                    grant.start(exchange) if socket.token and socket.worker is worker
+                    else self._start_on(grant, exchange, worker)
+                ):  # fmt: skip
                     return
                 if self._replace(grant, exchange):
                     self._connect(exchange)
@@ -388,29 +388,39 @@ class Origin(OriginConnections):
             exchange.waiter = None
         exchange.waited = time.monotonic() - waiter.since
         if isinstance(grant, Http1Connection):
-            self._start_on(grant, exchange, worker)
+            self._start_or_replace(grant, exchange, worker)
         elif grant is SHARED:
             self._start(worker, exchange)
         else:
             self._connect(exchange)
 
-    def _start_on(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
+    def _start_or_replace(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
+        if not self._start_on(connection, exchange, worker):
+            if self._replace(connection, exchange):
+                self._connect(exchange)
+            else:
+                self._start(worker, exchange)
+
+    def _start_on(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> bool:
         """Start an exchange on a connection, in the thread of the worker that serves it.
 
         :param worker: who serves it if nobody does yet.
+        :return: ``False`` if it can't be used any more, as far as can be told from here.
         """
         socket = connection.connection
+        if socket.stream is None or connection.closing is not None:
+            return False
         try:
             if not socket.attached:
                 connection.attach(worker)
             serving = socket.worker or worker
             if serving.is_current:
-                connection.start(exchange)
-            else:
-                serving.call_soon(connection.start, exchange)
+                return connection.start(exchange)
+            serving.call_soon(self._start_or_replace, connection, exchange, serving)
         except (OSError, RuntimeError) as error:
             self._drop(connection)
             self._fail(exchange, self._connect_failure(error, exchange.request, 0.0))
+        return True
 
     def _connect(self, exchange: Exchange) -> None:
         """Connect by a worker; the exchange has room to."""
@@ -443,6 +453,7 @@ class Origin(OriginConnections):
         serving = connection.worker
         assert serving is not None
         if isinstance(opened, Http1Connection):
+            connection.handler = opened
             opened.start(exchange)
         else:
             opened.start(exchange, serving)
