@@ -24,8 +24,9 @@ from httpclient import DeadlineError, Http2StreamError, TgoHttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Self
+    from typing import Self, Unpack
 
+    from httpclient import ClientOptions
     from httpclient.duplex import DuplexStream
 
 #: What the numbers of grpc-status mean.
@@ -63,9 +64,9 @@ class GrpcClient:
     :param options: for the HTTP client: ``ca_file``, ``recv_timeout`` and so on.
     """
 
-    def __init__(self, url: str, **options: object) -> None:
+    def __init__(self, url: str, **options: Unpack[ClientOptions]) -> None:
         self._url = url.rstrip("/")
-        self._http = TgoHttpClient(True, **options)  # type: ignore[arg-type]
+        self._http = TgoHttpClient(True, **options)
 
     def unary(self, method: str, message: bytes, timeout: float = 0.0) -> bytes:
         """Send one message, and return the one that is the answer."""

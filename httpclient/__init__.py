@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         DigestAuthentication,
     )
     from .buffer import TThreadSafeBuffer
+    from .client_options import ClientOptions
     from .content.body import BodyWithTrailers
     from .cookies.jar import HttpCookieJar
     from .duplex import DuplexStream
@@ -97,6 +98,7 @@ __all__ = [
     "BodyWithTrailers",
     "Challenge",
     "ClientClosedError",
+    "ClientOptions",
     "ConnectError",
     "ConnectTimeoutError",
     "DeadlineError",

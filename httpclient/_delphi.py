@@ -163,6 +163,7 @@ NEW: dict[str, str] = {
     **_new("request and response as two streams at once, which HTTP/2 allows", "DuplexStream TgoHttpClient.open_stream"),
     **_new("trailer fields in a request, as HTTP/2 and chunks allow", "BodyWithTrailers"),
     **_new("the response object of the last request", "TgoHttpClient.last_response"),
+    **_new("the options of a client as type checkers know them", "ClientOptions"),
     **_new("whether close() has been called", "TgoHttpClient.closed"),
     **_new(
         "how the parts of this package tell a client of its non-blocking calls",

@@ -10,6 +10,7 @@ LATER = {
     "BearerAuthentication": "authentication.schemes",
     "BodyWithTrailers": "content.body",
     "Challenge": "authentication.schemes",
+    "ClientOptions": "client_options",
     "DigestAuthentication": "authentication.schemes",
     "DuplexStream": "duplex",
     "Http1Limits": "http1.limits",

@@ -24,11 +24,13 @@ from .sockets import borrow_socket_manager, call_elsewhere, return_socket_manage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Future
     from http.cookiejar import CookieJar
-    from typing import Any, Literal, Unpack
+    from typing import Any, Literal, Self, Unpack, overload
 
     from .authentication.schemes import Authentication
     from .call_options import AuthenticationInput, RequestOptions
+    from .client_options import Answers, ClientOptions, Result
     from .duplex import DuplexStream
     from .http1.limits import Http1Limits
     from .http2.statistics import Http2Statistics
@@ -39,11 +41,22 @@ if TYPE_CHECKING:
     from .retrying import RetryPolicy
     from .statistics import PoolStatistics
 
+else:
+
+    class Answers:
+        """Lets ``TgoHttpClient[HttpResponse]`` be written where ``typing.Generic`` hasn't been imported."""
+
+        __slots__ = ()
+
+        def __class_getitem__(cls, result: object) -> type:
+            return cls
+
+
 #: Guards, for all clients, the moments in which one gets its connections and in which it is closed.
 _life = threading.Lock()
 
 
-class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
+class TgoHttpClient(RequestSettings, ClientEvents, LastResponse, Answers["Result"]):
     """Makes HTTP requests, over HTTP/1.1, HTTPS and HTTP/2 alike.
 
     One client serves any number of threads, and any number of requests at once. It keeps connections open for the
@@ -120,6 +133,30 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
     max_redirects: int
     allow_insecure_redirects: bool
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: TgoHttpClient[HttpResponse],
+            http2: bool | None = None,
+            blocking: Literal[True] = True,
+            **options: Unpack[ClientOptions],
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: TgoHttpClient[Future[HttpResponse]],
+            http2: bool | None = None,
+            *,
+            blocking: Literal[False],
+            **options: Unpack[ClientOptions],
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: TgoHttpClient, http2: bool | None = None, blocking: bool = True, **options: Unpack[ClientOptions]
+        ) -> None: ...
+
     def __init__(
         self,
         http2: bool | None = None,
@@ -171,12 +208,13 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         )
         self._http2 = http2
         self._blocking = blocking
-        self._call: Callable[..., Any] = carry_out
+        # The overloads above know which of the two goes with which Result.
+        self._call: Callable[..., Result] = carry_out  # type: ignore[assignment]
         if not blocking:
             # Here and not with the first request, which may be made in a thread while another one forks.
             from .pending import begin
 
-            self._call = begin
+            self._call = begin  # type: ignore[assignment]
         self._closed = False
         self._certificate = certificate
         self._private_key = private_key
@@ -239,7 +277,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Any:
+    ) -> Result:
         """Make a GET request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Get"""
         return self._call(self, "GET", url, connect_timeout, recv_timeout, options)
 
@@ -249,7 +287,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Any:
+    ) -> Result:
         """Make a HEAD request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Head"""
         return self._call(self, "HEAD", url, connect_timeout, recv_timeout, options)
 
@@ -259,7 +297,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Any:
+    ) -> Result:
         """Make a POST request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Post"""
         return self._call(self, "POST", url, connect_timeout, recv_timeout, options)
 
@@ -269,7 +307,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Any:
+    ) -> Result:
         """Make a PUT request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Put"""
         return self._call(self, "PUT", url, connect_timeout, recv_timeout, options)
 
@@ -279,7 +317,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Any:
+    ) -> Result:
         """Make a PATCH request (RFC 5789); see :meth:`request`."""
         return self._call(self, "PATCH", url, connect_timeout, recv_timeout, options)
 
@@ -289,7 +327,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Any:
+    ) -> Result:
         """Make a DELETE request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Delete"""
         return self._call(self, "DELETE", url, connect_timeout, recv_timeout, options)
 
@@ -299,7 +337,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Any:
+    ) -> Result:
         """Make an OPTIONS request; see :meth:`request`. Delphi: Grijjy.Http.TgoHttpClient.Options"""
         return self._call(self, "OPTIONS", url, connect_timeout, recv_timeout, options)
 
@@ -310,7 +348,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         connect_timeout: float | None = None,
         recv_timeout: float | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Any:
+    ) -> Result:
         """Make a request.
 
         :param method: any method; HTTP's own are in capitals (RFC 9110 section 9.1).
@@ -486,7 +524,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse):
         """:meth:`close` has been called."""
         return self._closed
 
-    def __enter__(self) -> TgoHttpClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:

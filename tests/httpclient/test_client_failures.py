@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import pickle
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -146,9 +146,9 @@ def test_http2_that_is_not_agreed_to(way: Way, nginx: Nginx, certificates: Certi
 @both_ways
 @pytest.mark.parametrize("options", [{"ca_file": "/no/such/file"}, {"certificate": b"nonsense"}, {"ca_data": b"x"}])
 @pytest.mark.usefixtures("no_leaks")
-def test_tls_options_that_cannot_be_used(way: Way, options: dict[str, object], scripted: ScriptedServers) -> None:
+def test_tls_options_that_cannot_be_used(way: Way, options: dict[str, Any], scripted: ScriptedServers) -> None:
     server = scripted(answer(b"clear"))
-    with TgoHttpClient(None, way.blocking, **options) as http:  # type: ignore[arg-type]
+    with TgoHttpClient(None, way.blocking, **options) as http:
         for _ in range(3):
             error = way.fail(http, "GET", f"https://127.0.0.1:{server.port}/")
             assert isinstance(error, HttpTlsError)

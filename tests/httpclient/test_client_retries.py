@@ -121,12 +121,12 @@ def test_the_end_of_a_client_ends_its_pauses(served_once: str) -> None:
             time.sleep(0.001)
     thread.join(LIMIT)
     assert len(failures) == 1
-    http = TgoHttpClient(False, False, retry=slow)
-    cancelled, closed = http.get(served_once), http.get(served_once)
-    while http.idle_time > 0.5:
+    other = TgoHttpClient(False, False, retry=slow)
+    cancelled, closed = other.get(served_once), other.get(served_once)
+    while other.idle_time > 0.5:
         time.sleep(0.001)
     assert cancelled.cancel()
-    http.close()
+    other.close()
     assert isinstance(closed.exception(LIMIT), RequestAbortedError)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from concurrent.futures import wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from tests.servers.nginx import Nginx
 
 
-def blocking(certificates: Certificates | None = None, **options: object) -> TgoHttpClient:
+def blocking(certificates: Certificates | None = None, **options: Any) -> TgoHttpClient:
     ca_file = str(certificates.ca_file) if certificates else None
-    return TgoHttpClient(True, ca_file=ca_file, **options)  # type: ignore[arg-type]
+    return TgoHttpClient(True, ca_file=ca_file, **options)
 
 
-def non_blocking(certificates: Certificates | None = None, **options: object) -> TgoHttpClient:
+def non_blocking(certificates: Certificates | None = None, **options: Any) -> TgoHttpClient:
     ca_file = str(certificates.ca_file) if certificates else None
-    return TgoHttpClient(True, False, ca_file=ca_file, **options)  # type: ignore[arg-type]
+    return TgoHttpClient(True, False, ca_file=ca_file, **options)
 
 
 @pytest.mark.parametrize("tls", [True, False])
