@@ -257,7 +257,7 @@ class TgoHttpClient(RequestSettings, ClientEvents, LastResponse, Answers["Result
         if cookie_jar is False:
             self.cookie_jar = None
         elif cookie_jar is not None:
-            from .cookies.jar import jar_from
+            from .cookies.any_jar import jar_from
 
             self.cookie_jar = jar = jar_from(cookie_jar)
             self._saves_cookies = jar is not cookie_jar

@@ -96,7 +96,7 @@ def cookie_value(settings: RequestSettings, uri: TgoURI, own: str) -> str:
     jar = settings.known_jar
     if jar is None:
         return own
-    from .cookies.jar import cookie_header
+    from .cookies.any_jar import cookie_header
 
     kept = cookie_header(jar, uri)
     return f"{own}; {kept}" if own and kept else own or kept

@@ -331,7 +331,7 @@ class RequestSettings:
         """Keep the cookies that a response sets."""
         jar = self.cookie_jar
         if jar is not None:
-            from .cookies.jar import store_cookies
+            from .cookies.any_jar import store_cookies
 
             store_cookies(jar, uri, head.get_all(b"set-cookie"))
 

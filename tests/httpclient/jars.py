@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from http.cookiejar import Cookie, CookieJar
 
-from httpclient.cookies.jar import HttpCookieJar, cookie_header, store_cookies
+from httpclient.cookies.any_jar import cookie_header, store_cookies
+from httpclient.cookies.jar import HttpCookieJar
 from httpclient.uri import TgoURI
 
 SITE = "https://www.example.com/"

@@ -20,7 +20,8 @@ import requests
 
 from httpclient.cookies import jar as cookies
 from httpclient.cookies._file import write_file
-from httpclient.cookies.jar import HttpCookieJar, Rfc6265Policy, jar_from, jar_strings, store_cookies
+from httpclient.cookies.any_jar import jar_from, jar_strings, store_cookies
+from httpclient.cookies.jar import HttpCookieJar, Rfc6265Policy
 from httpclient.uri import TgoURI
 from tests.httpclient.jars import SITE, after, made, sent, store
 

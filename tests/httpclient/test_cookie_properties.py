@@ -19,7 +19,8 @@ from httpclient.cookies import jar as cookies
 from httpclient.cookies._policy import default_path, domain_match, domains_of, path_match
 from httpclient.cookies._public_suffix import SuffixList, load
 from httpclient.cookies._set_cookie import MAX_SIZE, parse_date, parse_set_cookie
-from httpclient.cookies.jar import HttpCookieJar, cookie_header, jar_strings, store_cookies
+from httpclient.cookies.any_jar import cookie_header, jar_strings, store_cookies
+from httpclient.cookies.jar import HttpCookieJar
 from httpclient.errors import InvalidUrlError
 from httpclient.uri import TgoURI
 from tests.httpclient.jars import SITE, sent

@@ -8,7 +8,8 @@ import pytest
 
 from httpclient.cookies._policy import default_path, is_address, path_match
 from httpclient.cookies._set_cookie import parse_date
-from httpclient.cookies.jar import HttpCookieJar, jar_strings, store_cookies
+from httpclient.cookies.any_jar import jar_strings, store_cookies
+from httpclient.cookies.jar import HttpCookieJar
 from httpclient.uri import TgoURI
 from tests.httpclient.jars import SITE, after, made, sent, store
 

@@ -134,7 +134,7 @@ def test_makeshift_without_a_list() -> None:
 
 def test_the_list_is_read_only_when_it_is_needed() -> None:
     code = """
-from httpclient.cookies import jar as cookies, _public_suffix
+from httpclient.cookies import any_jar as cookies, _public_suffix
 from httpclient.uri import TgoURI
 jar = cookies.HttpCookieJar()
 cookies.store_cookies(jar, TgoURI("http://a.example.com"), [b"a=1", b"b=1; Path=/", b"c=1; Domain=example.org"])
