@@ -429,6 +429,21 @@ class TlsEngine(Negotiated):
             reason = queued_reason()
             raise self._problem or transfer_error(self.host, self.port, "sending", reason)
 
+    def write_into(self, data: bytes, address: int, size: int) -> int:
+        """Do as :meth:`write`, unless *data* is empty, and then as :meth:`drain_into`; small data in one go."""
+        if 0 < len(data) < _LARGE:
+            pointer = self._pointer
+            pointer.value = address
+            try:
+                if _SSL_write(self._ssl, data, len(data)) > 0:
+                    count: int = _BIO_read(self._wbio, pointer, size)
+                    return count
+            except ArgumentError:
+                pass  # and once more, for the error
+        if data:
+            self.write(data)
+        return self.drain_into(address, size)
+
     def _write_large(self, data: bytes, size: int) -> int:
         self._grown = True
         if size <= _WRITE_LIMIT:

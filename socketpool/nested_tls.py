@@ -12,7 +12,7 @@ from linuxapi.socketconst import POLLIN
 
 from .errors import TransferTimeoutError
 from .stream import Stream, read_blocks
-from .tls_stream import _RECORD_SIZE, TlsStream
+from .tls_stream import _RECORD_SIZE, _WRITE_SIZE, TlsStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ class NestedTlsStream(TlsStream):
         self.backlog_size = self._outer.backlog_size
         self.queued = self._outer.queued
 
-    def _send_output(self) -> bool:
+    def send(self, data: bytes) -> bool:
         engine, outer = self.engine, self._outer
         try:
+            for start in range(0, len(data), _WRITE_SIZE):
+                engine.write(data[start : start + _WRITE_SIZE])
             if engine.pending_output():
                 block = read_blocks.request_mem()
                 try:
@@ -52,7 +54,7 @@ class NestedTlsStream(TlsStream):
                         outer.engine.write(bytes(block.view[:size]))
                 finally:
                     read_blocks.release_mem(block)
-            return outer._send_output()
+            return outer.send(b"")
         finally:
             self._count()
 
@@ -90,7 +92,7 @@ class NestedTlsStream(TlsStream):
                     return 0
                 break
             if engine.pending_output():
-                self._send_output()
+                self.send(b"")
             try:
                 fed = self._feed()
             except OSError:

@@ -63,34 +63,26 @@ class TlsStream(Stream):
         self._flowing = False
 
     def send(self, data: bytes) -> bool:
-        if len(data) <= _WRITE_SIZE:
-            self.engine.write(data)
-            return self._send_output()
-        done = True
-        for start in range(0, len(data), _WRITE_SIZE):
-            self.engine.write(data[start : start + _WRITE_SIZE])
-            done = self._send_output()
-        return done
-
-    def _send_output(self) -> bool:
-        """Send the ciphertext that the engine has made; queue as one entry what the kernel doesn't take."""
+        """As :meth:`Stream.send`. What the engine has to say by itself goes out too, and alone with ``b""``."""
+        if len(data) > _WRITE_SIZE:
+            return [self.send(data[start : start + _WRITE_SIZE]) for start in range(0, len(data), _WRITE_SIZE)][-1]
         try:
             block = free_blocks.pop()
         except IndexError:
             block = read_blocks.request_mem()
         try:
-            size = self.engine.drain_into(block.address, block.size)
+            size = self.engine.write_into(data, block.address, block.size)
             sent = 0
             if size and not self.backlog_size:
                 send = send_shared if self._blocking and len(callers) > 1 else send_now
                 sent = send(self.fd, block.pointer, size, _SEND_FLAGS)
+                if sent == size < block.size:
+                    return True
                 if sent < 0:
                     code = get_errno()
                     if code not in (EAGAIN, EINTR):
                         raise connection_lost(code, "sending")
                     sent = 0
-                if sent == size < block.size:
-                    return True
             if not size:
                 return not self.backlog_size
             pieces = [bytes(block.view[sent:size])]
@@ -127,7 +119,7 @@ class TlsStream(Stream):
         # Either the kernel's time limit, a signal, or records without data (tickets, key updates).
         while True:
             if self.engine.pending_output():
-                self._send_output()
+                self.send(b"")
             count = self.receive_now(block)
             if count >= 0:
                 return count
@@ -155,7 +147,7 @@ class TlsStream(Stream):
         self._stopped = False
         if count <= 0:
             if engine.pending_output():
-                self._send_output()
+                self.send(b"")
             self._partial = count < 0 and not engine.between_records()
             self._drained = count < 0
             return count
@@ -196,11 +188,11 @@ class TlsStream(Stream):
             done = self.engine.handshake()
         except OSError:
             try:
-                self._send_output()  # the alert tells the peer why
+                self.send(b"")  # the alert tells the peer why
             except OSError:
                 pass  # the first error is the one that explains
             raise
-        self._send_output()
+        self.send(b"")
         return done
 
     def handshake(self, deadline: float) -> None:
@@ -227,7 +219,7 @@ class TlsStream(Stream):
                 self._ended = True
                 self.engine.shutdown()
             if not self.backlog_size:
-                self._send_output()
+                self.send(b"")
         except OSError:
             pass
 

@@ -27,7 +27,6 @@ from ctypes import (
     c_int32,
     c_size_t,
     c_ssize_t,
-    c_uint32,
     c_void_p,
     string_at,
 )
@@ -72,7 +71,7 @@ EVENT_HEADERS = 1
 EVENT_END = 2
 #: RST_STREAM: a = error code.
 EVENT_RESET = 3
-#: The library closed the stream: a = error code, never NO_ERROR.
+#: The library has ended the stream with RST_STREAM: a = error code, never NO_ERROR.
 EVENT_CLOSED = 4
 #: The library doesn't accept a frame: a = its error code, b = frame type.
 EVENT_INVALID = 5
@@ -99,7 +98,6 @@ _ON_HEADER = CFUNCTYPE(c_int, c_bool, c_bool, c_char_p, c_bool, c_char_p)
 _ON_INVALID_HEADER = CFUNCTYPE(c_int, c_bool, c_bool, c_void_p, c_size_t, c_void_p, c_size_t)
 _ON_FRAME_RECV = CFUNCTYPE(c_int, c_bool, c_void_p)
 _ON_DATA_CHUNK_RECV = CFUNCTYPE(c_int, c_bool, c_bool, c_int32, c_void_p, c_size_t)
-_ON_STREAM_CLOSE = CFUNCTYPE(c_int, c_bool, c_int32, c_uint32)
 _ON_FRAME_FAILURE = CFUNCTYPE(c_int, c_bool, c_void_p, c_int)
 _ON_ERROR = CFUNCTYPE(c_int, c_bool, c_int, c_char_p)
 _READ_LENGTH = CFUNCTYPE(c_ssize_t)
@@ -240,17 +238,8 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
 
 
 def _failing(target: SessionCallbacks) -> dict[str, Any]:
-    """Make the callbacks for what goes wrong, and for the end of streams."""
+    """Make the callbacks for what goes wrong."""
     add_event, fields, diagnosis, failures = target.events.append, target.fields, target.diagnosis, target.failures
-
-    def on_stream_close(_session: bool, stream_id: int, error_code: int) -> int:
-        try:
-            if error_code:
-                add_event((EVENT_CLOSED, stream_id, error_code, None))
-            return 0
-        except BaseException as error:
-            failures.append(error)
-            return NGHTTP2_ERR_CALLBACK_FAILURE
 
     def on_invalid_frame_recv(_session: bool, address: int, code: int) -> int:
         try:
@@ -292,7 +281,6 @@ def _failing(target: SessionCallbacks) -> dict[str, Any]:
             return NGHTTP2_ERR_CALLBACK_FAILURE
 
     return {
-        "on_stream_close_callback": _ON_STREAM_CLOSE(on_stream_close),
         "on_invalid_frame_recv_callback": _ON_FRAME_FAILURE(on_invalid_frame_recv),
         "on_invalid_header_callback": _ON_INVALID_HEADER(on_invalid_header),
         "on_frame_not_send_callback": _ON_FRAME_FAILURE(on_frame_not_send),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctypes import byref, c_char, c_void_p, string_at
 
-from nghttp2_api.constants import NGHTTP2_GOAWAY
+from nghttp2_api.constants import NGHTTP2_GOAWAY, NGHTTP2_RST_STREAM
 
 from ..errors import BodyError, HttpClientError
 from .callbacks import FRAME_SIZE
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SEND_SIZE = FRAME_SIZE + 9
 #: Frames are read through a view of this size; longer ones in another way.
 _FRAME_VIEW = 32 * 1024
+#: How long a frame of type RST_STREAM is (RFC 9113 section 6.4).
+_RESET_SIZE = 9 + 4
 #: Only frames of a body are larger than this, and only they are looked at for SEND_SIZE.
 _LARGE_FRAME = 1024
 
@@ -83,23 +85,12 @@ class Http2Output(Http2Streams):
         if pointer is None:
             return b""
         uploads = self._uploads
-        # Nothing, most often: after each read somebody asks.
-        if (
-            not want_write(pointer)
-            and not self._held
-            and (uploads is None or not uploads.busy)
-            and not self._callbacks.events
-            and self._pending_error is None
-        ):
-            return b""
-        out = bytearray(self._held)
-        before = len(out)
-        self._held = b""
+        held, self._held = self._held, b""
         try:
             if uploads is not None and uploads.busy:
-                large = self._collect_with_uploads(pointer, uploads, out)
+                data = self._collect_with_uploads(pointer, uploads, held)
             else:
-                large = self._collect(pointer, out)
+                data = self._collect(pointer, held)
             if self._callbacks.events and not self._dispatching:
                 self._dispatch(memoryview(b""), 0)
         except BaseException as error:
@@ -108,10 +99,10 @@ class Http2Output(Http2Streams):
             raise
         if self._pending_error is not None and not self._dispatching:
             self._settle()
-        data = bytes(out) or large
-        self.bytes_sent += len(data) - before
-        if self._trace_sent is not None:
-            self._trace_sent.feed(data[before:])
+        if data:
+            self.bytes_sent += len(data) - len(held)
+            if self._trace_sent is not None:
+                self._trace_sent.feed(data[len(held) :])
         return data
 
     @property
@@ -123,28 +114,36 @@ class Http2Output(Http2Streams):
         uploads = self._uploads
         return bool(self._held) or want_write(pointer) != 0 or (uploads is not None and uploads.waiting)
 
-    def _collect(self, pointer: c_void_p, out: bytearray) -> bytes:
-        """Take out the frames that can be sent, and append them to *out*.
+    def _collect(self, pointer: c_void_p, before: bytes) -> bytes:
+        """Take out the frames that can be sent: all of them, or as many as make :data:`SEND_SIZE`.
 
-        :return: a frame that alone is enough to be sent, and comes first: not to append it saves a copy.
+        :param before: what goes in front of them.
         """
-        place, reference, view, view_address = self._place, self._place_reference, self._frame_view, self._frame_address
-        last = 0
+        place, reference = self._place, self._place_reference
+        # One frame is the rule, and one that is large isn't to be copied twice.
+        out: bytes | bytearray = before
         size = mem_send(pointer, reference)
+        last = 0
         while size > 0:
-            address = place.value
+            address = place.value or 0
             if size <= _FRAME_VIEW:
-                if address != view_address:
-                    view_address = self._frame_address = address or 0
+                if address != self._frame_address:
+                    self._frame_address = address
                     # Nobody looks at what is behind the frame.
-                    view = self._frame_view = memoryview((c_char * _FRAME_VIEW).from_address(view_address)).cast("B")
-                out += view[:size]
-            elif out or size < SEND_SIZE:
-                out += string_at(address or 0, size)
+                    self._frame_view = memoryview((c_char * _FRAME_VIEW).from_address(address)).cast("B")
+                frame: Any = self._frame_view[:size]
             else:
-                return string_at(address or 0, size)
+                frame = string_at(address, size)
+            if not out:
+                out = bytes(frame)
+            else:
+                if type(out) is bytes:
+                    out = bytearray(out)
+                out += frame
+            if size == _RESET_SIZE and out[-10] == NGHTTP2_RST_STREAM:
+                self._reset_sent(int.from_bytes(out[-8:-4], "big"), int.from_bytes(out[-4:], "big"))
             if size > _LARGE_FRAME and len(out) >= SEND_SIZE:
-                return b""
+                return bytes(out)
             last = size
             size = mem_send(pointer, reference)
         if size < 0:
@@ -152,18 +151,18 @@ class Http2Output(Http2Streams):
         elif last and out[3 - last] == NGHTTP2_GOAWAY:
             # The library sends GOAWAY only to end the connection, and nothing after it.
             self._goaway_sent(bytes(out[-last:]))
-        return b""
+        return bytes(out)
 
-    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, out: bytearray) -> bytes:
+    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, before: bytes) -> bytes:
         """Do as :meth:`_collect`, and read on in the bodies that there is room for."""
         failures = self._callbacks.failures
         self._feed(pointer, uploads)
         while True:
-            large: bytes = self._guard.call(self._collect, pointer, out)
+            before = self._guard.call(self._collect, pointer, before)
             if failures:
                 raise failures.pop()
-            if large or self._over or len(out) >= SEND_SIZE or not self._feed(pointer, uploads):
-                return large
+            if self._over or len(before) >= SEND_SIZE or not self._feed(pointer, uploads):
+                return before
 
     def _feed(self, pointer: c_void_p, uploads: Uploads) -> bool:
         """Read on in the bodies whose last piece is sent, and end those that are at their end.

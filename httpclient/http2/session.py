@@ -40,7 +40,6 @@ from .native import (
 )
 from .output import Http2Output
 from .request import HeaderTemplate, TemplateCache
-from .streams import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ class Http2Session(Http2Output):
             # RFC 9113 section 5.1.1: stream numbers are used up, and only a new connection helps.
             self.accepts_streams = False
             raise explain.not_sent(explain.library_text(stream_id))
-        self._streams[stream_id] = Stream(sink)
+        self._streams[stream_id] = sink
         self.streams_opened += 1
         return stream_id
 
@@ -214,10 +213,7 @@ class Http2Session(Http2Output):
 
         :param error_code: RFC 9113 section 7.
         """
-        stream = self._streams.pop(stream_id, None)
-        if stream is not None:
-            self._windows.over(stream)
-        if stream is not None or (self._uploads is not None and self._uploads.has(stream_id)):
+        if self._forget(stream_id) is not None or (self._uploads is not None and self._uploads.has(stream_id)):
             self._reset(stream_id, error_code)
 
     def remote_setting(self, identifier: int) -> int:
@@ -251,12 +247,12 @@ class Http2Session(Http2Output):
 
         For sinks whose ``auto_consume`` is false; does nothing where the response is complete.
         """
-        stream = self._streams.get(stream_id)
-        if stream is not None:
-            stream.unacknowledged += size
-            stream.waiting -= size
-            if stream.unacknowledged >= self._stream_step:
-                self._acknowledge(stream_id, stream)
+        partial = self._partial.get(stream_id)
+        if partial is not None:
+            partial.unacknowledged += size
+            partial.waiting -= size
+            if partial.unacknowledged >= self._stream_step:
+                self._acknowledge(stream_id, partial)
 
     # Bytes
 
@@ -306,7 +302,7 @@ class Http2Session(Http2Output):
             raise
         if self._objections:
             # What the library objects to is known in full when it has written its answer.
-            self._held += self.data_to_send()
+            self._held = self.data_to_send()
             self._objections.clear()
         if self._pending_error is not None:
             self._settle()

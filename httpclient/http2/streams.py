@@ -87,8 +87,8 @@ _FRAMES_PER_PIECE = 4
 _STATUS = {b"%d" % status: status for status in (200, 201, 204, 206, 301, 302, 304, 400, 401, 403, 404, 500, 502, 503)}
 
 
-class Stream:
-    """A request whose response isn't complete."""
+class PartialResponse:
+    """What is counted of a response that doesn't come in one piece, as most do."""
 
     __slots__ = ("informational", "sink", "taken", "unacknowledged", "waiting", "window", "window_since")
 
@@ -100,7 +100,7 @@ class Stream:
         self.informational = 0
         #: Bytes that the sink has been given and hasn't taken, where it says itself what it takes.
         self.waiting = 0
-        # For windows.py: how wide the window is (0 at first), what was taken of it, and since when.
+        # For http2.windows: how wide the window is (0 at first), what was taken of it, and since when.
         self.window = 0
         self.taken = 0
         self.window_since = 0.0
@@ -123,6 +123,7 @@ class Http2Streams:
         "_max_informational",
         "_objections",
         "_over",
+        "_partial",
         "_pending_error",
         "_ping_sent_at",
         "_ping_timed",
@@ -165,7 +166,10 @@ class Http2Streams:
         #: The library's session; ``None`` once it is freed.
         self._pointer: c_void_p | None = pointer
         self._callbacks = callbacks
-        self._streams: dict[int, Stream] = {}
+        #: Whose responses aren't complete.
+        self._streams: dict[int, Sink] = {}
+        #: Those of them that have come in part.
+        self._partial: dict[int, PartialResponse] = {}
         self._uploads: Uploads | None = None
         # The library sends WINDOW_UPDATE when half a window is used up. To tell it of each piece would be for nothing.
         # A stream's window stays the one of RFC 9113 section 6.9.2 until the peer has acknowledged our SETTINGS.
@@ -222,7 +226,6 @@ class Http2Streams:
         """
         events = self._callbacks.events
         streams = self._streams
-        stream: Stream | None
         body_bytes = 0
         size = len(view)
         self._dispatching = True
@@ -232,7 +235,28 @@ class Http2Streams:
             kind, stream_id, a, b = events[at]
             at += 1
             try:
-                if kind == EVENT_DATA:
+                if kind == EVENT_HEADERS:
+                    if a is self._head_fields and at + 1 < len(events) and self._uploads is None:
+                        second, own, start, length = events[at]
+                        third = events[at + 1]
+                        if (
+                            second == EVENT_DATA
+                            and third[0] == EVENT_END
+                            and own == third[1] == stream_id
+                            and stream_id not in self._partial
+                        ):
+                            # The whole of a small response, as most are.
+                            at += 2
+                            body_bytes += length
+                            sink = streams.pop(stream_id, None)
+                            if sink is not None:
+                                start -= base
+                                if start < 0 or start + length > size:
+                                    raise explain.connection_failure(NGHTTP2_INTERNAL_ERROR, "data outside the buffer")
+                                sink.on_response(self._head, view[start : start + length])  # type: ignore[arg-type]
+                            continue
+                    self._on_headers(stream_id, a, b)
+                elif kind == EVENT_DATA:
                     start = a - base
                     if start < 0 or start + b > size:
                         raise explain.connection_failure(NGHTTP2_INTERNAL_ERROR, "data outside the buffer")
@@ -242,50 +266,18 @@ class Http2Streams:
                         piece, at = self._join(view, base, at - 1)
                         b = len(piece)
                     body_bytes += b
-                    stream = streams.get(stream_id)
-                    if stream is not None:
-                        sink = stream.sink
+                    sink = streams.get(stream_id)
+                    if sink is not None:
+                        partial = self._partial.get(stream_id) or self._come_in_part(stream_id, sink)
                         sink.on_data(piece)
                         if sink.auto_consume:
-                            stream.unacknowledged += b
-                            if stream.unacknowledged >= self._stream_step:
-                                self._acknowledge(stream_id, stream)
+                            partial.unacknowledged += b
+                            if partial.unacknowledged >= self._stream_step:
+                                self._acknowledge(stream_id, partial)
                         else:
-                            stream.waiting += b
-                elif kind == EVENT_HEADERS:
-                    stream = streams.get(stream_id)
-                    if stream is None:
-                        continue
-                    if a is not self._head_fields or b & NGHTTP2_FLAG_END_STREAM:
-                        self._on_headers(stream_id, stream, a, b)
-                        continue
-                    head: Any = self._head
-                    if (
-                        at + 1 < len(events)
-                        and events[at + 1][:2] == (EVENT_END, stream_id)
-                        and events[at][:2] == (EVENT_DATA, stream_id)
-                        and self._uploads is None
-                        and not stream.window
-                        and stream.sink.auto_consume
-                    ):
-                        # The whole of a small response, as most are.
-                        _, _, a, b = events[at]
-                        start = a - base
-                        if start < 0 or start + b > size:
-                            raise explain.connection_failure(NGHTTP2_INTERNAL_ERROR, "data outside the buffer")
-                        at += 2
-                        body_bytes += b
-                        del streams[stream_id]
-                        stream.sink.on_response(head, view[start : start + b])
-                    else:
-                        stream.sink.on_head(head)
+                            partial.waiting += b
                 elif kind == EVENT_END:
-                    stream = streams.pop(stream_id, None)
-                    if stream is not None:
-                        if self._uploads is None and not stream.window:
-                            stream.sink.on_end([])
-                        else:
-                            self._on_end(stream_id, stream, [])
+                    self._on_end(stream_id, [])
                 else:
                     self._on_other(kind, stream_id, a, b)
             except BaseException as error:
@@ -319,36 +311,42 @@ class Http2Streams:
         at += len(pieces)
         return b"".join(pieces), at
 
-    def _on_headers(
-        self, stream_id: int, stream: Stream, fields: list[tuple[bytes, bytes]], size_and_flags: int
-    ) -> None:
+    def _on_headers(self, stream_id: int, fields: list[tuple[bytes, bytes]], size_and_flags: int) -> None:
         # The library has seen to it that :status comes first, that it is there in a response and not in trailers, and
         # that nothing but the end follows trailers (RFC 9113 sections 8.1 and 8.3.2).
-        size = size_and_flags >> 8
-        if header_list_exceeds(fields, size, self._max_header_list_size):
-            self._fail_stream(
-                stream_id,
-                Http2StreamError(
-                    f"the header fields of the response are larger than {self._max_header_list_size} bytes",
-                    NGHTTP2_ENHANCE_YOUR_CALM,
-                ),
-            )
+        sink = self._streams.get(stream_id)
+        if sink is None:
             return
-        if not fields or fields[0][0] != b":status":
-            del self._streams[stream_id]
-            self._on_end(stream_id, stream, fields.copy())
-            return
-        text = fields[0][1]
-        status = _STATUS.get(text) or int(text)
-        head = ResponseHead(status, b"", "2", fields[1:])
-        if status >= 200:
+        head = self._head
+        if head is None or fields is not self._head_fields:
+            size = size_and_flags >> 8
+            if header_list_exceeds(fields, size, self._max_header_list_size):
+                self._fail_stream(
+                    stream_id,
+                    Http2StreamError(
+                        f"the header fields of the response are larger than {self._max_header_list_size} bytes",
+                        NGHTTP2_ENHANCE_YOUR_CALM,
+                    ),
+                )
+                return
+            if not fields or fields[0][0] != b":status":
+                self._on_end(stream_id, fields.copy())
+                return
+            text = fields[0][1]
+            status = _STATUS.get(text) or int(text)
+            head = ResponseHead(status, b"", "2", fields[1:])
+            if status < 200:
+                self._on_informational(stream_id, sink, head)
+                return
             self._head, self._head_fields = head, fields
-            stream.sink.on_head(head)
-            if size_and_flags & NGHTTP2_FLAG_END_STREAM and self._streams.pop(stream_id, None) is not None:
-                self._on_end(stream_id, stream, [])
-            return
-        stream.informational += 1
-        if stream.informational > self._max_informational:
+        sink.on_head(head)
+        if size_and_flags & NGHTTP2_FLAG_END_STREAM:
+            self._on_end(stream_id, [])
+
+    def _on_informational(self, stream_id: int, sink: Sink, head: ResponseHead) -> None:
+        partial = self._partial.get(stream_id) or self._come_in_part(stream_id, sink)
+        partial.informational += 1
+        if partial.informational > self._max_informational:
             self._fail_stream(
                 stream_id,
                 Http2StreamError(
@@ -357,15 +355,28 @@ class Http2Streams:
                 ),
             )
             return
-        stream.sink.on_informational(head)
+        sink.on_informational(head)
 
-    def _on_end(self, stream_id: int, stream: Stream, trailers: list[tuple[bytes, bytes]]) -> None:
-        self._windows.over(stream)
+    def _come_in_part(self, stream_id: int, sink: Sink) -> PartialResponse:
+        partial = self._partial[stream_id] = PartialResponse(sink)
+        return partial
+
+    def _on_end(self, stream_id: int, trailers: list[tuple[bytes, bytes]]) -> None:
+        sink = self._forget(stream_id)
+        if sink is None:
+            return
         uploads = self._uploads
         if uploads is not None and uploads.has(stream_id) and not uploads.outlives_response(stream_id):
             # RFC 9113 section 8.1: the response is complete, and the rest of the request is of no use.
             self._reset(stream_id, NGHTTP2_NO_ERROR)
-        stream.sink.on_end(trailers)
+        sink.on_end(trailers)
+
+    def _forget(self, stream_id: int) -> Sink | None:
+        """Take a stream out of the table; return its sink, if it was there."""
+        partial = self._partial.pop(stream_id, None)
+        if partial is not None:
+            self._windows.over(partial)
+        return self._streams.pop(stream_id, None)
 
     def _on_other(self, kind: int, stream_id: int, a: Any, b: Any) -> None:
         """Act on what doesn't happen in a response that goes well."""
@@ -436,6 +447,10 @@ class Http2Streams:
         for stream_id in sorted(self._streams):
             if stream_id > last_stream_id:
                 self._fail_stream(stream_id, explain.going_away(code, text, sent=True), reset=False)
+        if self._uploads is not None:
+            for stream_id in self._uploads.streams:
+                if stream_id > last_stream_id:
+                    self._abort_upload(stream_id, explain.going_away(code, text, sent=True))
 
     def ping(self) -> None:
         """Queue a PING (RFC 9113 section 6.7); :attr:`pings_answered` counts the answers."""
@@ -448,15 +463,15 @@ class Http2Streams:
 
     # Windows
 
-    def _acknowledge(self, stream_id: int, stream: Stream) -> None:
+    def _acknowledge(self, stream_id: int, partial: PartialResponse) -> None:
         """Tell the library what a stream's sink has taken."""
         pointer = self._pointer
         if pointer is not None:
-            consume_stream(pointer, stream_id, stream.unacknowledged)
-            wider = self._windows.taken(stream, stream.unacknowledged)
+            consume_stream(pointer, stream_id, partial.unacknowledged)
+            wider = self._windows.taken(partial, partial.unacknowledged)
             if wider:
                 set_local_window_size(pointer, NGHTTP2_FLAG_NONE, stream_id, wider)
-        stream.unacknowledged = 0
+        partial.unacknowledged = 0
 
     # Ends
 
@@ -473,16 +488,15 @@ class Http2Streams:
 
         :param reset: tell the peer, with the code of *error*.
         """
-        stream = self._streams.pop(stream_id, None)
-        if stream is None:
+        sink = self._forget(stream_id)
+        if sink is None:
             return
-        self._windows.over(stream)
         if reset:
             self._reset(stream_id, getattr(error, "error_code", NGHTTP2_CANCEL))
         elif self._uploads is not None:
             self._uploads.remove(stream_id)
         try:
-            stream.sink.on_failure(error)
+            sink.on_failure(error)
         except BaseException as failure:
             self._pending_error = failure
 
@@ -534,6 +548,11 @@ class Http2Streams:
             uploads.given = 0
         if not self._allowance.spend():
             self._fail_connection(lambda: explain.flooding(f"the last one was {what}"), NGHTTP2_ENHANCE_YOUR_CALM)
+
+    def _reset_sent(self, stream_id: int, code: int) -> None:
+        """RST_STREAM has been taken out of the library, which may have made it by itself."""
+        if code != NGHTTP2_NO_ERROR:
+            self._callbacks.events.append((EVENT_CLOSED, stream_id, code, None))
 
     def _goaway_sent(self, frame: bytes) -> None:
         """The library has ended the connection: because we said so, or because the peer broke the rules."""

@@ -13,7 +13,7 @@ from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .streams import Stream
+    from .streams import PartialResponse
 
 #: The widest window, in bytes.
 WIDEST = 32 << 20
@@ -36,33 +36,33 @@ class WindowGrowth:
         self._initial = initial
         self._room = ROOM
 
-    def taken(self, stream: Stream, size: int) -> int:
-        """The sink of a stream has taken *size* bytes more.
+    def taken(self, response: PartialResponse, size: int) -> int:
+        """The sink of a response has taken *size* bytes more.
 
         :return: how wide its window is to be; 0 where it stays as it is.
         """
-        window = stream.window or self._initial
-        if not stream.window:
-            stream.window = window
-            stream.window_since = monotonic()
-        stream.taken += size
-        if stream.taken < window:
+        window = response.window or self._initial
+        if not response.window:
+            response.window = window
+            response.window_since = monotonic()
+        response.taken += size
+        if response.taken < window:
             return 0
         now = monotonic()
-        seconds = now - stream.window_since
-        stream.taken = 0
-        stream.window_since = now
+        seconds = now - response.window_since
+        response.taken = 0
+        response.window_since = now
         if window >= WIDEST or seconds * ENOUGH < window:
             return 0
         wider = min(2 * window, WIDEST)
-        if not stream.sink.auto_consume:
-            if stream.waiting > window // 4 or wider - window > self._room:
+        if not response.sink.auto_consume:
+            if response.waiting > window // 4 or wider - window > self._room:
                 return 0
             self._room -= wider - window
-        stream.window = wider
+        response.window = wider
         return wider
 
-    def over(self, stream: Stream) -> None:
-        """A stream has ended; others may have its room."""
-        if stream.window > self._initial and not stream.sink.auto_consume:
-            self._room += stream.window - self._initial
+    def over(self, response: PartialResponse) -> None:
+        """A response has ended; others may have its room."""
+        if response.window > self._initial and not response.sink.auto_consume:
+            self._room += response.window - self._initial
