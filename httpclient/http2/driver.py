@@ -349,6 +349,7 @@ class Http2Driver(Http2Link):
                 self._in_kernel = False
                 self._lost(aborted("reading was interrupted"))
             self._driver = None
+            ready = self._collect()
             self._retire()
             if not self._ended:
                 stream = self.connection.stream
@@ -360,7 +361,7 @@ class Http2Driver(Http2Link):
                     # A stream whose reader is busy elsewhere is no reason for the worker to read, not at once.
                     self.idle_since = time.monotonic()
             ended = self._ended
-            ready = self._collect()
+            ready += self._collect()
         self._tell(ready, None)
         if ended:
             self.connection.abort()

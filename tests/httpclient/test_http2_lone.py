@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from h2.exceptions import ProtocolError
 
 from httpclient import HttpClientError, RequestAbortedError, TgoHttpClient
 from httpclient.http2 import driver as http2_driver
@@ -39,7 +41,8 @@ class Site:
                 assert self.answers.wait(LIMIT)
             elif path == "/late":
                 time.sleep(0.05)
-            session.respond(request.stream_id, path.encode())
+            with suppress(ProtocolError):  # of a request that was given up meanwhile
+                session.respond(request.stream_id, path.encode())
 
     def get(self, http: TgoHttpClient, path: str) -> bytes:
         content: bytes = http.get(self.server.url + path).content
@@ -145,8 +148,10 @@ def test_interrupted_anywhere(tls: bool, http2_scripted: Http2Servers, certifica
     site = Site(http2_scripted, certificates, tls, aborts=True)
     with BLOCKING.client(certificates, http2=True) as http:
         struck = 0
-        for number in range(0, 100_000, 3 if tls else 1):
+        for number in range(100_000):
             warm(http, site)
+            for _ in range(3):
+                site.get(http, "/struck")  # so that the request is kept, and its way the same each time
             striker = Striker(number)
             if not striker.strike(lambda: site.get(http, "/struck")):
                 break
@@ -157,4 +162,4 @@ def test_interrupted_anywhere(tls: bool, http2_scripted: Http2Servers, certifica
             assert not connection._in_kernel, striker.where
             assert not connection._lock.locked(), striker.where
             assert not connection._exchanges, striker.where
-        assert struck > 40
+        assert struck > 50
