@@ -116,6 +116,9 @@ _FUNCTIONS |= {
     # As SSL_CTX_set_alpn_protos for one connection; returns 0 for success.
     "SSL_set_alpn_protos": (libssl, c_int, [PSSL, c_char_p, c_uint], _SHORT),
     "SSL_set0_wbio": (libssl, None, [PSSL, PBIO], _SHORT),
+    "SSL_set0_rbio": (libssl, None, [PSSL, PBIO], _SHORT),
+    "SSL_get_rbio": (libssl, PBIO, [PSSL], _SHORT),
+    "BIO_up_ref": (libcrypto, c_int, [PBIO], _SHORT),
     "SSL_free_buffers": (libssl, c_int, [PSSL], {"since": "1.1.1", "hold_gil": True}),
     "SSL_has_pending": (libssl, c_int, [PSSL], _SHORT),
     # "RH" between records, "RB" where the header of one has been read and not all of it is there.

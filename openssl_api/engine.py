@@ -48,6 +48,7 @@ from .api import (
     BIO_ctrl,
     BIO_free,
     BIO_new,
+    BIO_new_mem_buf,
     BIO_new_socket,
     BIO_s_mem,
     SSL_connect,
@@ -60,15 +61,18 @@ from .client_api import (
     SSL_RECEIVED_SHUTDOWN,
     SSL_SENT_SHUTDOWN,
     BIO_ctrl_pending,
+    BIO_up_ref,
     ERR_clear_error,
     SSL_free_buffers,
+    SSL_get_rbio,
     SSL_rstate_string,
+    SSL_set0_rbio,
     SSL_set0_wbio,
     SSL_set_alpn_protos,
     SSL_set_session,
     SSL_set_shutdown,
 )
-from .context import alpn_wire
+from .context import READ_BUFFER_SIZE, alpn_wire
 from .errors import TlsError, queued_errors, queued_reason
 
 TYPE_CHECKING = False
@@ -94,8 +98,9 @@ _LARGE = 64 * 1024
 #: The most that one SSL_write is given; its size is a C int.
 _WRITE_LIMIT = 1 << 30
 
-#: The most that one record holds (RFC 8446 section 5.1).
-_FULL_RECORD = 16384
+#: More than OpenSSL has ever read ahead.
+AHEAD = 80 * 1024
+assert AHEAD > READ_BUFFER_SIZE
 
 #: The kind of BIO that keeps what is written to it.
 _MEMORY = BIO_s_mem()
@@ -296,37 +301,46 @@ class TlsEngine(Negotiated):
             return count
         return self._read_failed(_SSL_read_blocking, count, size)
 
-    def read_records_into(self, address: int, size: int) -> tuple[int, int]:
-        """Decrypt record after record into memory, while there is room for a full one. Keeps the GIL.
+    def read_received_into(self, address: int, size: int, received: int, count: int) -> tuple[int, int]:
+        """Decrypt what the owner has read from the descriptor, record after record, all there is of it. Keeps the GIL.
 
-        For a connection of which :meth:`read_into` has just returned a record: a large body is arriving. After a full
-        record it reads on from the descriptor, which must not block; after a smaller one, only if more has been read
-        ahead.
+        For a connection of which :meth:`read_into` has returned data: a large body is arriving. The owner's reads can
+        be larger than OpenSSL's own.
 
-        :param address: where to put the plaintext.
-        :param size: how much room there is, below 2**31.
-        :return: how many bytes, and why there are no more: a size above 0 if there is no room, or nothing has been
-            read ahead; 0 at an end or a failure, which the next read repeats; -1 if nothing is there yet.
+        :param address: where to put the plaintext. It may lie before the ciphertext, as close as :data:`AHEAD`:
+            plaintext takes less room than what it was made from.
+        :param size: how much room there is: more than *count* by :data:`AHEAD`, and below 2**31.
+        :param received: where the ciphertext is, which OpenSSL copies before anything is written in its place.
+        :param count: how many bytes; with 0, what OpenSSL had read ahead is decrypted.
+        :return: how many bytes of plaintext, and why there are no more: 0 at an end or a failure, which the next read
+            repeats; -1 if nothing is there yet.
         """
         pointer = self._pointer
         ssl = self._readable
+        pointer.value = received
+        memory = BIO_new_mem_buf(pointer, count)
+        if not memory:
+            raise TlsError(f"OpenSSL could not make a buffer: {queued_reason()}")
+        BIO_ctrl(memory, BIO_C_SET_BUF_MEM_EOF_RETURN, -1, None)
+        descriptor = SSL_get_rbio(ssl)
+        BIO_up_ref(descriptor)  # or taking its place would free it
+        SSL_set0_rbio(ssl, memory)
         at = address
         end = address + size
-        count = _FULL_RECORD
-        while end - at >= _FULL_RECORD:
-            if count < _FULL_RECORD and not _SSL_has_pending(ssl):
-                break
-            pointer.value = at
-            count = _SSL_read(ssl, pointer, end - at)
-            if count <= 0:
-                try:
-                    count = self._read_failed(_SSL_read, count, end - at)
-                except TlsError:
-                    count = 0
-                if count <= 0:
+        try:
+            while True:
+                pointer.value = at
+                last = _SSL_read(ssl, pointer, end - at)
+                if last <= 0:
                     break
-            at += count
-        return at - address, count
+                at += last
+            try:
+                last = self._read_failed(_SSL_read, last, end - at)
+            except TlsError:
+                last = 0
+        finally:
+            SSL_set0_rbio(ssl, descriptor)
+        return at - address, last
 
     def _read_first(self, read: Callable[[c_void_p, c_void_p, int], int], size: int) -> int:
         """Read where no data has come yet: session tickets come before it, and with them the callback."""
@@ -390,6 +404,14 @@ class TlsEngine(Negotiated):
         if raised:
             self._raise_stored()
         return 0 if error == SSL_ERROR_ZERO_RETURN else -1
+
+    def lose(self, code: int) -> None:
+        """Note that the descriptor has failed, as its owner's read has found out: the next read raises it.
+
+        :param code: ``errno``.
+        """
+        self._failed = True
+        self._problem = transport_error(self.host, self.port, code, "receiving")
 
     def _failed_for_good(self, code: int, errors: list[tuple[int, str]]) -> int:
         self._raise_stored()

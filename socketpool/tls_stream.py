@@ -8,12 +8,15 @@ MSG_NOSIGNAL, and because everything that is pending then goes out in one system
 from __future__ import annotations
 
 import time
+from ctypes import c_void_p
 from errno import EAGAIN, EINTR
 
-from linuxapi.socketconst import POLLIN, POLLOUT
+from linuxapi.socketconst import MSG_DONTWAIT, POLLIN, POLLOUT
+from openssl_api.engine import AHEAD
 
 from ._syscalls import get_errno, send_shared
 from ._syscalls import recv as recv_now
+from ._syscalls import recv_blocking as recv_shared
 from ._syscalls import send as send_now
 from .errors import ConnectionTimeoutError, TransferTimeoutError
 from .stream import _SEND_FLAGS, PEEK, PEEK_POINTER, Stream, callers, connection_lost, free_blocks, read_blocks
@@ -31,10 +34,9 @@ _RECORD_SIZE = 16384
 #: How much plaintext is encrypted at once: bounds the memory that a large message takes a second time.
 _WRITE_SIZE = 256 * 1024
 
-#: The most that is decrypted at once. More costs no less, since OpenSSL reads a few records at a time, and gives one
-#: stream of HTTP/2 a whole window in one go while the others wait.
+#: The most that is received at once where several may share the connection: more gives one stream of HTTP/2 a whole
+#: window in one go while the others wait.
 _READ_SIZE = 256 * 1024
-
 
 class TlsStream(Stream):
     """A connected socket with TLS: the same operations as :class:`Stream`, on plaintext.
@@ -98,22 +100,17 @@ class TlsStream(Stream):
         return self.flush()
 
     def receive(self, block: MemoryBlock, timeout: float) -> int:
-        if self._flowing and (count := self._receive_flowing(block, timeout)) >= 0:
-            return count
         if not self._blocking or timeout != self._receive_timeout:
             self._wait_inside(timeout)
         deadline = time.monotonic() + timeout
+        if self._flowing and (count := self._receive_flowing(block, 0, block.size, 0)):
+            return count
         count = self.engine.read_into_blocking(block.address, block.size)
         self._drained = False
-        if _RECORD_SIZE <= count < block.size and self.engine.has_pending():
+        if count >= _RECORD_SIZE and self.engine.has_pending():
             # A full record, and more has been read ahead: a large body. Take it along, but don't wait for the rest of
             # a record that is there in part.
-            try:
-                count += max(0, self.receive_now(block, count))
-            except OSError:
-                return count  # and the next call meets the error again
-            self._flowing = count > _RECORD_SIZE
-            return count
+            return count + self._receive_flowing(block, count, block.size, MSG_DONTWAIT)
         if count >= 0:
             return count
         # Either the kernel's time limit, a signal, or records without data (tickets, key updates).
@@ -126,24 +123,13 @@ class TlsStream(Stream):
             if not self.wait(POLLIN, deadline - time.monotonic()):
                 raise TransferTimeoutError(f"nothing was received for {timeout:g} s")
 
-    def _receive_flowing(self, block: MemoryBlock, timeout: float) -> int:
-        """Do as :meth:`receive` in the middle of a large body, and without changing the descriptor's mode.
-
-        :return: -1 if only a part of a record has come: where that trickles in, OpenSSL can wait for it.
-        """
-        if self._drained and not self.wait(POLLIN, timeout):
-            raise TransferTimeoutError(f"nothing was received for {timeout:g} s")
-        count = self.receive_now(block)
-        self._flowing = count >= _RECORD_SIZE
-        return count
-
     def receive_now(self, block: MemoryBlock, offset: int = 0) -> int:
+        if self._flowing and (count := self._receive_flowing(block, offset, _READ_SIZE, MSG_DONTWAIT)):
+            return count
         if self._blocking:
             self.set_blocking(False)
         engine = self.engine
-        address = block.address + offset
-        room = min(block.size - offset, _READ_SIZE)
-        count = engine.read_into(address, room)
+        count = engine.read_into(block.address + offset, block.size - offset)
         self._stopped = False
         if count <= 0:
             if engine.pending_output():
@@ -155,10 +141,46 @@ class TlsStream(Stream):
         if count < _RECORD_SIZE and not engine.has_pending():
             self._drained = True
             return count
-        more, last = engine.read_records_into(address + count, room - count)
-        self._stopped = last == 0
+        return count + self._receive_flowing(block, offset + count, _READ_SIZE, MSG_DONTWAIT)
+
+    def _receive_flowing(self, block: MemoryBlock, offset: int, most: int, flags: int) -> int:
+        """Receive in the middle of a large body: read many records at once, and have them decrypted from memory.
+        OpenSSL reads four at most, and each read tells the peer of new room.
+
+        :param most: how many bytes to read.
+        :param flags: without MSG_DONTWAIT, the descriptor must be in blocking mode: then this waits for data.
+        :return: 0 where no whole record is there, or only what the other ways of receiving have to see: an end, an
+            error, a record without data.
+        :raises TransferTimeoutError: nothing has come within the descriptor's time limit.
+        """
+        self._flowing = False
+        engine = self.engine
+        plaintext = block.address + offset
+        ciphertext = plaintext + AHEAD
+        size = min(block.size - offset - AHEAD, most)
+        if size < _RECORD_SIZE:
+            self._drained = False
+            return 0
+        received = recv_shared(self.fd, c_void_p(ciphertext), size, flags)
+        ended = received == 0
+        if received < 0:
+            received = 0
+            code = get_errno()
+            if code == EAGAIN:
+                if not flags:
+                    raise TransferTimeoutError(f"nothing was received for {self._receive_timeout:g} s")
+            elif code != EINTR:
+                engine.lose(code)
+                ended = True
+        count, last = engine.read_received_into(plaintext, AHEAD + received, ciphertext, received)
+        self._stopped = ended or not last
         self._drained = last < 0
-        return count + more
+        self._flowing = count >= _RECORD_SIZE and not self._stopped
+        if last < 0:
+            self._partial = not engine.between_records()
+            if engine.pending_output():
+                self._send_output()
+        return count
 
     def is_quiet(self) -> bool:
         # As in Stream: super() costs as much as the look.

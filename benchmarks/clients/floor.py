@@ -33,11 +33,13 @@ CANNOT: dict[str, str] = {}
 
 # The library's own names, and those of other copies of it that the variables of this project's bindings name.
 SSL = os.environ.get("OPENSSL_API_LIBSSL", "libssl.so.3")
+CRYPTO = os.environ.get("OPENSSL_API_LIBCRYPTO", "libcrypto.so.3")
 NGHTTP2 = os.environ.get("NGHTTP2_API_LIBNGHTTP2", "libnghttp2.so.14")
 
 # The same functions twice: keeping the GIL, for what can't block, and releasing it, for what can.
 libc, libc_blocking = PyDLL(None), CDLL(None)
 libssl, libssl_blocking = PyDLL(SSL), CDLL(SSL)
+libcrypto = PyDLL(CRYPTO)
 
 PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 NOW = socket.MSG_DONTWAIT
@@ -312,7 +314,7 @@ def download(target: Target) -> Callable[[str, Receiver], None]:
         from benchmarks.clients._floor_http2 import download as over_http2
 
         return over_http2(target)
-    read, send = _reader_and_writer(target)
+    read, send = _reader_and_writer(target, many_records=True)
     buffer = Buffer(MIB)
     memory, view, place, room = buffer.memory, buffer.view, buffer.pointer, buffer.size
 
@@ -351,15 +353,45 @@ def upload(target: Target) -> Callable[[str, Source], None]:
     return run
 
 
-def _reader_and_writer(target: Target) -> tuple[Callable[[c_void_p, int], int], Callable[[bytes, int], int]]:
+def _reader_and_writer(
+    target: Target, *, many_records: bool = False
+) -> tuple[Callable[[c_void_p, int], int], Callable[[bytes, int], int]]:
     """Blocking read(place, room) and write(data, size)."""
     fd = connect(target)
     if target.tls:
         ssl = Tls(target).open(fd, target.host)
+        if many_records:
+            return _Records(fd, ssl).read, lambda data, size: libssl_blocking.SSL_write(ssl, data, size)
         ssl_read, ssl_write = libssl_blocking.SSL_read, libssl_blocking.SSL_write
         return lambda place, room: ssl_read(ssl, place, room), lambda data, size: ssl_write(ssl, data, size)
     recv, send = libc_blocking.recv, libc_blocking.send
     return lambda place, room: recv(fd, place, room, 0), lambda data, size: send(fd, data, size, 0)
+
+
+class _Records:
+    """What has come, received at once and decrypted from memory: OpenSSL's own reads are small."""
+
+    #: Between the ciphertext and the plaintext that is put before it: more than OpenSSL keeps.
+    AHEAD = 80 * KIB
+
+    def __init__(self, fd: int, ssl: c_void_p) -> None:
+        self._fd, self._ssl, self._at, self._ciphertext = fd, ssl, c_void_p(), c_void_p()
+        libssl_blocking.SSL_do_handshake(ssl)
+
+    def read(self, place: c_void_p, room: int) -> int:
+        ssl, at, ciphertext, read = self._ssl, self._at, self._ciphertext, libssl.SSL_read
+        start = place.value or 0
+        ciphertext.value, total = start + self.AHEAD, 0
+        while not total:
+            size = libc_blocking.recv(self._fd, ciphertext, room - self.AHEAD, 0)
+            memory = made(libcrypto.BIO_new_mem_buf, ciphertext, size)
+            libcrypto.BIO_ctrl(memory, 130, -1, None)  # BIO_C_SET_BUF_MEM_EOF_RETURN: there will be more
+            libssl.SSL_set0_rbio(ssl, memory)
+            at.value = start
+            while (count := read(ssl, at, room - total)) > 0:
+                total += count
+                at.value = start + total
+        return total
 
 
 # --- a cold process --------------------------------------------------------------------------------------------------

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from linuxapi import POLLIN
-from openssl_api import TlsCertificateError, TlsContext, TlsError, TlsHandshakeError
+from openssl_api import TlsCertificateError, TlsContext, TlsError, TlsHandshakeError, TlsTransportError
 from socketpool import ConnectionTimeoutError, MemoryBlock, TransferTimeoutError
+from socketpool.constants import READ_BLOCK_SIZE
 from socketpool.tls_stream import TlsStream
 from tests.certificates import PASSWORD, Certificates
 from tests.linuxapi.waits import alarms, nothing
-from tests.servers.scripted import Connection, ScriptedServer, expect, script, send, tls_context
+from tests.servers.scripted import Connection, ScriptedServer, expect, reset, script, send, tls_context, wait
 
 from .conftest import Contexts
 from .events import LIMIT
@@ -55,7 +56,7 @@ def connect(context: TlsContext) -> Iterator[Connect]:
 
 @pytest.fixture
 def block() -> MemoryBlock:
-    return MemoryBlock(65536)
+    return MemoryBlock(READ_BLOCK_SIZE)
 
 
 def test_what_one_side_sends_the_other_receives(
@@ -372,12 +373,13 @@ def test_a_block_of_exactly_one_record(scripted: ScriptedServers, server_tls: ss
         assert not stream.truncated
 
 
+@pytest.mark.parametrize("size", [1 << 20, 128 * 1024, 16384], ids=lambda size: f"{size >> 10} KiB")
 def test_what_follows_a_large_body_is_waited_for(
-    scripted: ScriptedServers, server_tls: ssl.SSLContext, connect: Connect
+    scripted: ScriptedServers, server_tls: ssl.SSLContext, connect: Connect, size: int
 ) -> None:
-    """In the middle of a large body the descriptor doesn't block; what comes after it is received as ever."""
-    data = random_bytes(1 << 20)
-    block = MemoryBlock(256 * 1024)
+    """In the middle of a large body more is read at once; what comes after it is received as ever."""
+    data = random_bytes(3 << 20)
+    block = MemoryBlock(size)
     talk = script(send(data), expect(b"1"), send(b"small"), expect(b"2"), send(data), expect(b"3"))
     with scripted(talk, tls=server_tls) as server:
         stream = connect(server)
@@ -392,6 +394,61 @@ def test_what_follows_a_large_body_is_waited_for(
                 stream.receive(block, 0.05)
             stream.send(word)
         assert stream.receive(block, LIMIT) == 0
+
+
+@pytest.mark.parametrize("waiting", [True, False], ids=["waiting", "not waiting"])
+def test_a_large_body_that_ends_in_a_reset(
+    scripted: ScriptedServers, server_tls: ssl.SSLContext, connect: Connect, block: MemoryBlock, *, waiting: bool
+) -> None:
+    """What came before counts, and the error says what happened, however often it is asked for."""
+    data = random_bytes(3 << 20)
+    read = threading.Event()
+    with scripted(script(send(data), wait(read), reset()), tls=server_tls) as server:
+        stream = connect(server)
+        received = bytearray()
+        with pytest.raises(TlsTransportError, match="receiving: Connection reset by peer"):
+            while True:
+                if len(received) == len(data):
+                    read.set()
+                if not waiting:
+                    stream.wait(POLLIN, LIMIT)
+                count = stream.receive(block, LIMIT) if waiting else stream.receive_now(block)
+                assert count
+                received += block.view[: max(0, count)]
+        assert received == data
+        with pytest.raises(TlsTransportError, match="Connection reset by peer"):
+            stream.receive_now(block)
+
+
+@pytest.mark.parametrize("waiting", [True, False], ids=["waiting", "not waiting"])
+def test_an_end_without_an_end_of_the_socket_behind_a_large_body(
+    scripted: ScriptedServers, server_tls: ssl.SSLContext, connect: Connect, block: MemoryBlock, *, waiting: bool
+) -> None:
+    """No poll announces it once it has been read."""
+    data = random_bytes(3 << 20)
+
+    def handler(connection: Connection) -> None:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        connection.send(data)
+        assert connection.tls
+        connection.tls.end()
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        connection.hold()
+
+    with scripted(handler, tls=server_tls) as server:
+        stream = connect(server)
+        received = bytearray()
+        while True:
+            if waiting:
+                count = stream.receive(block, LIMIT)
+            else:
+                assert stream.has_buffered_input or stream.wait(POLLIN, LIMIT)
+                count = stream.receive_now(block)
+            if not count:
+                break
+            received += block.view[: max(0, count)]
+        assert received == data
+        assert not stream.truncated
 
 
 def test_a_part_of_a_record_after_a_large_body(
