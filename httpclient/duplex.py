@@ -123,7 +123,7 @@ class Sender:
     incremental = False
     head = None
     done = False
-    on_done = None
+    call = None
 
     def __init__(self, exchange: DuplexExchange) -> None:
         self._exchange = exchange

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .client import TgoHttpClient
     from .head import ResponseHead
+    from .pending import PendingCall
     from .request import Request
 
     #: Delphi: Grijjy.Http.TOnRedirect
@@ -68,13 +69,13 @@ class ClientEvents:
         #: Called with the head of each interim response (1xx) but 101.
         self.on_informational = None
 
-    def new_exchange(self, request: Request, on_done: Callable[[Exchange], object] | None = None) -> Exchange:
+    def new_exchange(self, request: Request, call: PendingCall | None = None) -> Exchange:
         """Return an attempt at a request, which calls the events that are set now."""
         exchange: Exchange
         if self.on_recv is None:
-            exchange = Exchange(request, on_done)
+            exchange = Exchange(request, call)
         else:
-            exchange = IncrementalExchange(request, self._received, self._withholds, on_done)
+            exchange = IncrementalExchange(request, self._received, self._withholds, call)
         self.connect_events(exchange)
         return exchange
 
@@ -94,7 +95,7 @@ class ClientEvents:
         except Exception as error:
             raise EventFailedError(error) from error
         except BaseException as error:
-            if exchange.on_done is None:
+            if exchange.call is None:
                 raise  # KeyboardInterrupt, in the caller's own thread
             raise EventFailedError(error) from error  # in a worker's thread nobody else would take it
 

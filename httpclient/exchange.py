@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .content._large_body import LargeBody
     from .errors import HttpClientError
     from .head import ResponseHead
+    from .pending import PendingCall
     from .request import Request
     from .tls import TlsInfo
 
@@ -36,8 +37,8 @@ class Exchange:
     """An attempt whose body is collected in memory.
 
     :param request: what is asked.
-    :param on_done: called, in the thread of the worker, when a non-blocking attempt has ended; ``None`` where the
-        calling thread waits for it.
+    :param call: the non-blocking call that it is an attempt of, which is told in the thread of the worker when it has
+        ended; ``None`` where the calling thread waits for it.
 
     :ivar head: the head of the final response, once it is there.
     :ivar done: the attempt has ended, see :attr:`error`.
@@ -52,8 +53,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "began", "chunks", "connection", "done", "ended_at", "error", "fresh", "head", "head_at", "informational",
-        "large", "last_activity", "news", "on_done", "on_sent", "peer", "proxy_credentials", "request", "responded",
+        "began", "call", "chunks", "connection", "done", "ended_at", "error", "fresh", "head", "head_at",
+        "informational", "large", "last_activity", "news", "on_sent", "proxy_credentials", "request", "responded",
         "stream_id", "times", "trailers", "waited", "waiter",
     )  # fmt: skip
 
@@ -75,15 +76,14 @@ class Exchange:
     #: Something of the body has been given to the user: the request can't be repeated without his noticing.
     delivered = False
 
-    def __init__(self, request: Request, on_done: Callable[[Exchange], object] | None = None) -> None:
+    def __init__(self, request: Request, call: PendingCall | None = None) -> None:
         self.request = request
-        self.on_done = on_done
+        self.call = call
         self.on_sent: Callable[[bytes], object] | None = None
         self.informational: Callable[[ResponseHead], object] | None = None
         self.connection: Any = None
         #: HTTP/2: the list in which an exchange that something has happened to is noted.
         self.news: list[Exchange] | None = None
-        self.peer = ""
         self.stream_id = 0
         self.waiter: Any = None
         self.head: ResponseHead | None = None
@@ -149,7 +149,6 @@ class Exchange:
         self.head = head
         self.head_at = self.ended_at = monotonic()
         self.chunks.append(bytes(view))
-        self.trailers = []
         self.done = True
         if self.news is not None:
             self.news.append(self)
@@ -172,9 +171,9 @@ class Exchange:
 
     def finish(self) -> None:
         """Tell who is waiting for it that a non-blocking attempt has ended."""
-        on_done = self.on_done
-        if on_done is not None:
-            on_done(self)
+        call = self.call
+        if call is not None:
+            call.attempt_ended(self)
 
     def deliver(self) -> None:
         """Hand what has arrived to the user, with nothing locked."""
@@ -183,6 +182,11 @@ class Exchange:
     def decoded(self) -> bool:
         """What is collected isn't what came: its content codings have been undone."""
         return False
+
+    @property
+    def peer(self) -> str:
+        """The address of the server, once there is a connection; empty before."""
+        return "" if self.connection is None else self.connection.peer
 
     @property
     def tls(self) -> TlsInfo | None:
@@ -207,8 +211,8 @@ class PiecewiseExchange(Exchange):
 
     __slots__ = ("_arrived",)
 
-    def __init__(self, request: Request, on_done: Callable[[Exchange], object] | None = None) -> None:
-        super().__init__(request, on_done)
+    def __init__(self, request: Request, call: PendingCall | None = None) -> None:
+        super().__init__(request, call)
         #: What has come and isn't the user's yet.
         self._arrived: deque[bytes] = deque()
 
@@ -248,9 +252,9 @@ class IncrementalExchange(PiecewiseExchange):
         request: Request,
         on_recv: Callable[[IncrementalExchange, bytes], object],
         withholds: Callable[[IncrementalExchange], bool],
-        on_done: Callable[[Exchange], object] | None = None,
+        call: PendingCall | None = None,
     ) -> None:
-        super().__init__(request, on_done)
+        super().__init__(request, call)
         self._on_recv = on_recv
         self._withholds = withholds
         self._begun = False

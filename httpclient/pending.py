@@ -79,9 +79,9 @@ class PendingCall(HttpFuture):
         flow = self._flow
         request = self._request if flow is None else flow.request
         if client.on_recv is None and client.on_sent is None and client.on_informational is None:
-            exchange = Exchange(request, self._attempt_ended)
+            exchange = Exchange(request, self)
         else:
-            exchange = client.new_exchange(request, self._attempt_ended)
+            exchange = client.new_exchange(request, self)
         if flow is not None:
             exchange.fresh = flow.fresh
             exchange.began = monotonic()
@@ -94,7 +94,8 @@ class PendingCall(HttpFuture):
         if self._given_up:  # while there was no exchange to give up
             self._withdraw(exchange)
 
-    def _attempt_ended(self, exchange: Exchange) -> None:
+    def attempt_ended(self, exchange: Exchange) -> None:
+        """An attempt is over. In a worker's thread."""
         client = self._client
         if client is None or exchange is not self._exchange:
             return
@@ -193,7 +194,7 @@ class PendingCall(HttpFuture):
         """
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.on_done = None
+            exchange.call = None
         self._client = self._flow = None
         client._running.discard(self)
         if client._keeper is not None:

@@ -35,7 +35,6 @@ class Http1Caller(Http1Link):
         """
         self.exchange = exchange
         exchange.connection = self
-        exchange.peer = self.peer
         sending = True
         callers.append(None)
         try:

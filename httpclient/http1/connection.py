@@ -80,7 +80,6 @@ class Http1Connection(Http1Caller):
         body = request.body
         self.exchange = exchange
         exchange.connection = self
-        exchange.peer = self.peer
         self.uses += 1
         if request.closes:
             self._last = True
@@ -221,8 +220,9 @@ class Http1Connection(Http1Caller):
             self.origin.give_back(self, exchange.ended_at)
         else:
             self._discard()
-        if exchange.on_done is not None:
-            exchange.on_done(exchange)
+        call = exchange.call
+        if call is not None:
+            call.attempt_ended(exchange)
 
     def _discard(self) -> None:
         if self._timer is not None:

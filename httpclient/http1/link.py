@@ -136,15 +136,14 @@ class Http1Link:
         return self._keep_alive
 
     def is_reusable(self) -> bool:
-        """Tell whether the exchange is over, and the connection may carry another one."""
-        parser = self._parser
+        """Tell whether the exchange is over, and the connection may carry another one, as far as both have said.
+
+        Whether it has ended meanwhile is looked at when it is used again.
+        """
         return (
-            parser.done
-            and parser.reusable
+            self._parser.reusable
             and self._body_over
             and not self._last
-            and self.closing is None
-            and self.connection.stream is not None
             # A proxy that refuses a request before it has read all of it (squid, for one) never reads the rest.
             and (self._forwarding is None or self.head is None or self.head.status != 407)
         )

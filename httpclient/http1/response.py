@@ -141,15 +141,14 @@ class ResponseParser:
 
     :param limits: bounds; :class:`Http1Limits` by default.
     :param shared: what the connections to the same server have in common.
-    :ivar done: the response is complete, or none was asked for.
-    :ivar reusable: the connection may carry another request. Meaningful once ``done``.
+    :ivar reusable: the response is complete, and the connection may carry another request.
     :ivar handed_over: the bytes that follow are no HTTP/1.1: after 101, and after a successful CONNECT.
     """
 
     __slots__ = (
         "_extension", "_held", "_informational", "_known", "_known_head", "_known_length", "_known_stays", "_leading",
-        "_length", "_limits", "_method", "_ordinary", "_remaining", "_shared", "_sink", "_small", "_state", "_stays",
-        "_trailers", "done", "handed_over", "reusable",
+        "_length", "_limits", "_method", "_remaining", "_shared", "_sink", "_small", "_state", "_stays", "_trailers",
+        "handed_over", "reusable",
     )  # fmt: skip
 
     def __init__(self, limits: Http1Limits | None = None, shared: KnownHead | None = None) -> None:
@@ -158,7 +157,6 @@ class ResponseParser:
         self._small = min(limits.header_bytes, 4 * limits.header_count)
         self._state = _IDLE
         self._method = ""
-        self._ordinary = True
         self._sink: Any = None
         self._held = bytearray()
         self._remaining = 0
@@ -172,7 +170,6 @@ class ResponseParser:
         # second sends the same bytes again, and comparing them costs a tenth of parsing them.
         self._shared = shared or KnownHead()
         self._known, self._known_head, self._known_length, self._known_stays = self._shared.last
-        self.done = True
         self.reusable = False
         self.handed_over = False
 
@@ -187,10 +184,13 @@ class ResponseParser:
             raise RuntimeError("this connection can't take another request now")
         self._state = _HEAD
         self._method = method
-        self._ordinary = method not in _SPECIAL_METHODS
         self._sink = sink
-        self.done = False
         self.reusable = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the response is complete, or none was asked for."""
+        return self._state in {_IDLE, _HANDED_OVER}
 
     @property
     def begun(self) -> bool:
@@ -214,11 +214,12 @@ class ResponseParser:
         if self._state != _HEAD or self._held:
             return self._receive(buffer, start, end)
         # The short way: a plain head with a Content-Length, as it nearly always is.
-        if self._ordinary and buffer.startswith(self._known, start, end):
+        ordinary = self._method not in _SPECIAL_METHODS
+        if ordinary and buffer.startswith(self._known, start, end):
             head = self._known_head
             length = self._known_length
             body = start + len(self._known)
-        elif self._ordinary and buffer.startswith((last := self._shared.last)[0], start, end):
+        elif ordinary and buffer.startswith((last := self._shared.last)[0], start, end):
             self._known, self._known_head, self._known_length, self._known_stays = last
             head = self._known_head
             length = self._known_length
@@ -227,7 +228,7 @@ class ResponseParser:
             match = _match_plain_head(buffer, start, end)
             if match is None:
                 return self._receive(buffer, start, end)
-            if match.lastindex != 2 or not self._ordinary:
+            if match.lastindex != 2 or not ordinary:
                 return self._receive(buffer, start, end, match)
             block, status, digits = match.group(0, 1, 2)
             if len(block) > self._small or status in {b"204", b"304"}:
@@ -255,8 +256,7 @@ class ResponseParser:
         self._informational = 0
         self._leading = 0
         self.reusable = stop == end and self._known_stays
-        self.done = True
-        sink.on_response(head, (view or memoryview(buffer))[body:stop])
+        sink.on_response(head, (memoryview(buffer) if view is None else view)[body:stop])
         return stop - start
 
     def eof(self, clean: bool) -> None:
@@ -341,7 +341,6 @@ class ResponseParser:
         self._leading = 0
         self._extension = 0
         self.reusable = self._stays and exact
-        self.done = True
         # Last, because the sink may start the next request at once.
         sink.on_end(trailers or [])
 
@@ -398,7 +397,7 @@ class ResponseParser:
         """Begin a response whose head is plain; return where it ends."""
         framing = None
         block = match.group()
-        if self._ordinary and match.group(1) not in {b"204", b"304"}:
+        if self._method not in _SPECIAL_METHODS and match.group(1) not in {b"204", b"304"}:
             if match.lastindex == 3:
                 framing = (CHUNKED, b": close\r" not in block or _find_close(block, 0, len(block)) is None)
             elif match.lastindex == 1:

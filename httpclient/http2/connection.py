@@ -252,7 +252,6 @@ class Http2Connection(Http2Driver):
         if self._ended or not session.accepts_streams:
             raise RemoteClosedError("the HTTP/2 connection has just ended", retry_safe=True)
         request = exchange.request
-        exchange.peer = self.peer
         exchange.news = self._news
         exchange.last_activity = now
         self.uses += 1
@@ -287,8 +286,7 @@ class Http2Connection(Http2Driver):
             with self._lock:
                 self._retire()
             exchange.on_failure(transfer_failure(error, exchange.request, self.peer, sending=True))
-            if exchange.on_done is not None:
-                exchange.on_done(exchange)
+            exchange.finish()
             return
         if lost:
             self._tell(lost, None)
@@ -349,7 +347,7 @@ class Http2Connection(Http2Driver):
         sending: set[Exchange] = set()
         with self._lock:
             for exchange in self._exchanges.values():
-                if exchange.on_done is None:
+                if exchange.call is None:
                     continue
                 request = exchange.request
                 timeout = request.recv_timeout

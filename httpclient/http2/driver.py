@@ -70,7 +70,7 @@ class Http2Driver(Http2Link):
 
     def _needs_worker(self) -> bool:
         """Something is under way that no thread waits for. With the lock held."""
-        return any(exchange.on_done is not None for exchange in self._exchanges.values())
+        return any(exchange.call is not None for exchange in self._exchanges.values())
 
     def _take_over(self, check: bool) -> None:
         """Take the connection from the worker, if it has it. The driver does this, with the lock released.
@@ -293,7 +293,7 @@ class Http2Driver(Http2Link):
             if party.waiter is not None:
                 if party.satisfied() or party.incremental:
                     self._wake(party)
-            elif party.on_done is None:
+            elif party.call is None:
                 if party.incremental and party is own:
                     own.deliver()
             elif party.incremental or party.done:
@@ -331,11 +331,11 @@ class Http2Driver(Http2Link):
                             self._retire()
                 exchange.done = False
                 exchange.on_failure(failure)
-        if exchange.done and exchange.on_done is not None:
-            on_done, exchange.on_done = exchange.on_done, None
+        if exchange.done and exchange.call is not None:
+            call, exchange.call = exchange.call, None
             if exchange.error is not None:
                 self._located(exchange.error, exchange)
-            on_done(exchange)
+            call.attempt_ended(exchange)
 
     # Passing the role on
 

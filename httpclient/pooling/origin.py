@@ -303,7 +303,7 @@ class Origin(OriginConnections):
     # Non-blocking
 
     def submit(self, exchange: Exchange) -> None:
-        """Carry an exchange out by a worker; ``exchange.on_done`` tells when it has ended."""
+        """Carry an exchange out by a worker; ``exchange.call`` is told when it has ended."""
         manager = self.pool.socket_manager
         try:
             worker = manager.only_worker or manager.choose_worker()
@@ -349,17 +349,6 @@ class Origin(OriginConnections):
             except HttpClientError as error:
                 self._fail(exchange, error)
                 return
-            if grant is None:
-                waiter = exchange.waiter
-                if waiter is not None:  # and nothing has been granted to it in the same moment
-                    self._watch_waiting(worker, self._due(waiter))
-                return
-            if grant is ROOM:
-                if later:
-                    self._call(worker, exchange, self._connect, exchange)
-                else:
-                    self._connect(exchange)
-                return
             if type(grant) is Http1Connection:
                 socket = grant.connection
                 if not exchange.fresh and (
@@ -370,6 +359,17 @@ class Origin(OriginConnections):
                 if self._replace(grant, exchange):
                     self._connect(exchange)
                     return
+            elif grant is None:
+                waiter = exchange.waiter
+                if waiter is not None:  # and nothing has been granted to it in the same moment
+                    self._watch_waiting(worker, self._due(waiter))
+                return
+            elif grant is ROOM:
+                if later:
+                    self._call(worker, exchange, self._connect, exchange)
+                else:
+                    self._connect(exchange)
+                return
 
     def _start_elsewhere(self, exchange: Exchange) -> None:
         try:
