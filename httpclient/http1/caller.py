@@ -46,7 +46,6 @@ class Http1Caller(Http1Link):
                 head = request.built_head or request.http1_head()
             else:
                 head = self._forwarding.head(exchange)
-            self._expect(exchange)
             self.uses += 1
             if request.closes:
                 self._last = True
@@ -109,7 +108,10 @@ class Http1Caller(Http1Link):
                         if not self._progress.left:
                             raise
                         continue
-                self._received(stream, exchange, block, count)
+                if count:
+                    self._received(exchange, block, count)
+                else:
+                    self._ended(stream, exchange)
                 if exchange.done or exchange.satisfied():
                     return
                 length, remaining = self._parser.counted
@@ -117,6 +119,12 @@ class Http1Caller(Http1Link):
                     exchange.expect(length, remaining)
         finally:
             free_blocks.append(block)
+
+    def _ended(self, stream: Stream, exchange: Exchange) -> None:
+        """The peer has closed its side."""
+        if self.closing is not None:
+            raise self.closing
+        self._received_end(exchange, not stream.truncated)
 
     def _receive_before(self, stream: Stream, request: Request, block: MemoryBlock) -> int:
         """Receive with the deadline of the request."""
@@ -216,8 +224,10 @@ class Http1Caller(Http1Link):
         block = read_blocks.request_mem()
         try:
             count = stream.receive_now(block)
-            if count >= 0:
-                self._received(stream, exchange, block, count)
+            if count > 0:
+                self._received(exchange, block, count)
+            elif count == 0:
+                self._ended(stream, exchange)
         finally:
             read_blocks.release_mem(block)
         if not settled(exchange):
@@ -231,7 +241,7 @@ class Http1Caller(Http1Link):
         block = read_blocks.request_mem()
         try:
             while not exchange.done and (count := stream.receive_now(block)) > 0:
-                self._received(stream, exchange, block, count)
+                self._received(exchange, block, count)
         except EventFailedError:
             raise
         except (OSError, HttpClientError):

@@ -52,8 +52,7 @@ class Http1Connection(Http1Caller):
         connection.attach(worker)
         self._timer_limit = NO_LIMIT  # the timer may be another worker's
         if self._parser is not NO_PARSER:
-            self.origin.parsers.append(self._parser)
-            self._parser = NO_PARSER
+            self._put_parser()
 
     def watch_idle(self, worker: TSocketPoolWorker) -> bool:
         """Give an idle connection to a worker, which notices when the peer closes it."""
@@ -62,6 +61,10 @@ class Http1Connection(Http1Caller):
         except OSError:
             return False
         return True
+
+    def _put_parser(self) -> None:
+        self.origin.parsers.append(self._parser)
+        self._parser = NO_PARSER
 
     def start(self, exchange: Exchange) -> bool:
         """Send the request; the worker reads the response. Only in the thread of the connection's worker.
@@ -186,14 +189,7 @@ class Http1Connection(Http1Caller):
             self._discard()  # idle, and the peer says something that nobody has asked for
             return
         try:
-            if exchange.responded:
-                parser = self._parser
-            else:
-                exchange.responded = True
-                parser = self._expect(exchange)
-            parser.receive(block.data, 0, count, block.view)
-            if exchange.incremental:
-                exchange.deliver()
+            self._received(exchange, block, count)
         except BaseException as error:
             self._end(error)
             return
@@ -215,8 +211,8 @@ class Http1Connection(Http1Caller):
         self._leave()
         self.head = exchange.head
         if self.is_reusable():
-            self.origin.parsers.append(self._parser)
-            self._parser = NO_PARSER
+            if self._parser is not NO_PARSER:
+                self._put_parser()
             self.origin.give_back(self, exchange.ended_at)
         else:
             self._discard()
@@ -257,10 +253,7 @@ class Http1Connection(Http1Caller):
         # Also where sending failed, and the answer that says why ends with the connection.
         if error is None or (not self._body_over and settled(exchange) and isinstance(error, ConnectionLostError)):
             try:
-                parser = self._parser if exchange.responded else self._expect(exchange)
-                parser.eof(True)
-                if exchange.incremental:
-                    exchange.deliver()
+                self._received_end(exchange, True)
             except HttpClientError as failure:
                 error = failure
             else:

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from socketpool import MemoryBlock, Stream, TgoSocketConnection, Timer, TSocketPoolWorker
+    from socketpool import MemoryBlock, TgoSocketConnection, Timer, TSocketPoolWorker
 
     from ..exchange import Exchange
     from ..head import ResponseHead
@@ -164,15 +164,21 @@ class Http1Link:
         parser.start(exchange.request.method, exchange)
         return parser
 
-    def _received(self, stream: Stream, exchange: Exchange, block: MemoryBlock, count: int) -> None:
-        """Take in what was read; a count of 0 is the end of the stream."""
-        if count > 0:
-            exchange.responded = True
+    def _received(self, exchange: Exchange, block: MemoryBlock, count: int) -> None:
+        """Take in what was read."""
+        if exchange.responded:
             self._parser.receive(block.data, 0, count, block.view)
         else:
-            if self.closing is not None:
-                raise self.closing
-            self._parser.eof(not stream.truncated)
+            exchange.responded = True
+            if not self.origin.known_head.answer(exchange.request.method, exchange, block.data, count, block.view):
+                self._expect(exchange).receive(block.data, 0, count, block.view)
+        if exchange.incremental:
+            exchange.deliver()
+
+    def _received_end(self, exchange: Exchange, clean: bool) -> None:
+        """Take in the end of the stream."""
+        parser = self._parser if exchange.responded else self._expect(exchange)
+        parser.eof(clean)
         if exchange.incremental:
             exchange.deliver()
 

@@ -130,6 +130,25 @@ class KnownHead:
     def __init__(self) -> None:
         self.last: tuple[bytes, Http1ResponseHead, int, bool] = (_FIRST_KNOWN, _FIRST_KNOWN_HEAD, 0, True)
 
+    def answer(self, method: str, sink: Any, buffer: bytearray, end: int, view: memoryview) -> bool:
+        """Take a whole response with this head, after which the connection may carry another request.
+
+        A server that sends the same again within a second sends the same bytes again, and comparing them costs a tenth
+        of parsing them.
+
+        :param method: of the request.
+        :param sink: who is told; see :class:`ResponseParser`.
+        :param buffer: what has come, up to *end*, with nothing in front of it.
+        :param view: of the buffer.
+        :return: ``False`` if it is anything else, which is a parser's to take.
+        """
+        known, head, length, stays = self.last
+        body = len(known)
+        if body + length != end or not stays or method in _SPECIAL_METHODS or not buffer.startswith(known):
+            return False
+        sink.on_response(head, view[body:end])
+        return True
+
 
 class ResponseParser:
     """Parses the responses of one HTTP/1.1 connection, one after the other. For one thread at a time.
@@ -141,14 +160,13 @@ class ResponseParser:
 
     :param limits: bounds; :class:`Http1Limits` by default.
     :param shared: what the connections to the same server have in common.
-    :ivar reusable: the response is complete, and the connection may carry another request.
+    :ivar reusable: the response is complete, if there is one, and the connection may carry another request.
     :ivar handed_over: the bytes that follow are no HTTP/1.1: after 101, and after a successful CONNECT.
     """
 
     __slots__ = (
-        "_extension", "_held", "_informational", "_known", "_known_head", "_known_length", "_known_stays", "_leading",
-        "_length", "_limits", "_method", "_remaining", "_shared", "_sink", "_small", "_state", "_stays", "_trailers",
-        "handed_over", "reusable",
+        "_extension", "_held", "_informational", "_leading", "_length", "_limits", "_method", "_remaining", "_shared",
+        "_sink", "_small", "_state", "_stays", "_trailers", "handed_over", "reusable",
     )  # fmt: skip
 
     def __init__(self, limits: Http1Limits | None = None, shared: KnownHead | None = None) -> None:
@@ -166,11 +184,8 @@ class ResponseParser:
         self._extension = 0
         self._stays = False
         self._trailers: list[tuple[bytes, bytes]] | None = None
-        # The last plain head with a length, and what came out of it. A server that sends the same again within a
-        # second sends the same bytes again, and comparing them costs a tenth of parsing them.
         self._shared = shared or KnownHead()
-        self._known, self._known_head, self._known_length, self._known_stays = self._shared.last
-        self.reusable = False
+        self.reusable = True
         self.handed_over = False
 
     def start(self, method: str, sink: Any) -> None:
@@ -215,16 +230,8 @@ class ResponseParser:
             return self._receive(buffer, start, end)
         # The short way: a plain head with a Content-Length, as it nearly always is.
         ordinary = self._method not in _SPECIAL_METHODS
-        if ordinary and buffer.startswith(self._known, start, end):
-            head = self._known_head
-            length = self._known_length
-            body = start + len(self._known)
-        elif ordinary and buffer.startswith((last := self._shared.last)[0], start, end):
-            self._known, self._known_head, self._known_length, self._known_stays = last
-            head = self._known_head
-            length = self._known_length
-            body = start + len(self._known)
-        else:
+        block, head, length, stays = self._shared.last
+        if not ordinary or not buffer.startswith(block, start, end):
             match = _match_plain_head(buffer, start, end)
             if match is None:
                 return self._receive(buffer, start, end)
@@ -233,17 +240,16 @@ class ResponseParser:
             block, status, digits = match.group(0, 1, 2)
             if len(block) > self._small or status in {b"204", b"304"}:
                 return self._receive(buffer, start, end, match)
-            self._known = block
-            self._known_head = head = Http1ResponseHead(int(status), block)
-            self._known_length = length = int(digits)
-            self._known_stays = stays = b": close\r" not in block or _find_close(block, 0, len(block)) is None
+            head = Http1ResponseHead(int(status), block)
+            length = int(digits)
+            stays = b": close\r" not in block or _find_close(block, 0, len(block)) is None
             self._shared.last = block, head, length, stays
-            body = match.end()
         sink = self._sink
+        body = start + len(block)
         stop = body + length
         if stop > end:
             self._state = _LENGTH
-            self._stays = self._known_stays
+            self._stays = stays
             self._length = length
             self._remaining = stop - end
             sink.on_head(head)
@@ -255,7 +261,7 @@ class ResponseParser:
         self._sink = None
         self._informational = 0
         self._leading = 0
-        self.reusable = stop == end and self._known_stays
+        self.reusable = stop == end and stays
         sink.on_response(head, (memoryview(buffer) if view is None else view)[body:stop])
         return stop - start
 
