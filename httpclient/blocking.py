@@ -53,7 +53,7 @@ def carry_out(  # noqa: PLR0917
                 pool.run(exchange)
             else:
                 origin.run(exchange)
-            response = HttpResponse(exchange)
+            response = HttpResponse(exchange, None, started, exchange.ended_at)
             if leads_on(exchange):
                 flow = flow or Flow(client, request)
                 following = flow.follow(exchange, response)
@@ -80,8 +80,7 @@ def carry_out(  # noqa: PLR0917
         if flow is not None:
             response.history = flow.history
         client._last = response
-        client._last_activity = response.ended = exchange.ended_at
-        response.started = started
+        client._last_activity = exchange.ended_at
         return response
     raise failure.__cause__  # type: ignore[misc]  # the user's own error, as it was
 

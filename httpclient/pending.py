@@ -112,12 +112,10 @@ class PendingCall(HttpFuture):
         except BaseException as error:  # from the user's own events; there is nobody else to take it
             self._finish(None, EventFailedError(error))
             return
-        response = HttpResponse(exchange)
+        client._last = response = HttpResponse(exchange, None, self._started, exchange.ended_at)
+        client._last_activity = exchange.ended_at
         if self._flow is not None:
             response.history = self._flow.history
-        client._last = response
-        response.started = self._started
-        response.ended = client._last_activity = exchange.ended_at
         if not _listened(TgoHttpResponseMessage) and self.finish(response):
             if self._done_callbacks:
                 self._invoke_callbacks()

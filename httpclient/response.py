@@ -37,15 +37,16 @@ class HttpResponse:
     """
 
     __slots__ = (
-        "_content", "_encoding", "_exchange", "_head", "_headers", "_reader", "_request", "_text", "ended", "history",
-        "started", "status_code",
+        "_content", "_encoding", "_exchange", "_head", "_headers", "_reader", "_text", "ended", "history", "started",
+        "status_code",
     )  # fmt: skip
 
-    def __init__(self, exchange: Exchange, reader: StreamReader | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, reader: StreamReader | None = None, started: float = 0.0, ended: float = 0.0
+    ) -> None:
         head = exchange.head
         assert head is not None
         self._head: ResponseHead = head
-        self._request: Request = exchange.request
         self._exchange = exchange
         self._reader = reader
         self._headers: TgoHttpHeaders | None = None
@@ -54,7 +55,8 @@ class HttpResponse:
         self._encoding: str | None = None
         self.status_code = head.status
         self.history: list[HttpResponse] | tuple[HttpResponse, ...] = ()
-        self.started = self.ended = 0.0
+        self.started = started
+        self.ended = ended
 
     # The head
 
@@ -84,12 +86,12 @@ class HttpResponse:
     @property
     def url(self) -> str:
         """The URL that this is the response of: after redirects, the last one."""
-        return self._request.uri.to_string()
+        return self.request.uri.to_string()
 
     @property
     def method(self) -> str:
         """The method of the request that this is the response of."""
-        return self._request.method
+        return self.request.method
 
     @property
     def ok(self) -> bool:
@@ -123,7 +125,7 @@ class HttpResponse:
     @property
     def request(self) -> Request:
         """The request that this is the response of, as it was sent."""
-        return self._request
+        return self._exchange.request
 
     @property
     def tls_description(self) -> str:
@@ -182,7 +184,7 @@ class HttpResponse:
         try:
             codings = self._codings()
             if codings:
-                return decode_body(codings, self.iter_raw(), self._request.max_decoded_size)
+                return decode_body(codings, self.iter_raw(), self.request.max_decoded_size)
         except DecodingError as error:
             self._undecodable(error)
             raise

@@ -112,6 +112,7 @@ class Http1Connection(Http1Caller):
         if body is None and exchange.on_sent is None:
             return data
         connection = self.connection
+        self._extras = True
         if body is not None and body.length != 0:
             self._body_over = False
             self._pieces = wire_pieces(body)
@@ -140,6 +141,7 @@ class Http1Connection(Http1Caller):
         if request.body is None:
             self._timer_limit = request.recv_timeout
         if request.deadline:
+            self._extras = True
             self._deadline_timer = worker.call_at(request.deadline, self._deadline_passed)
 
     def _set_silence_timer(self, when: float) -> None:
@@ -204,11 +206,13 @@ class Http1Connection(Http1Caller):
             self._continue()
 
     def _complete(self, exchange: Exchange) -> None:
-        if self._sending and self._body_over and exchange.on_sent is not None:
-            self._on_sent(self._sending)  # the answer was faster than the word that it had been sent
-            if self.exchange is None:
-                return
-        self._leave()
+        if self._extras:
+            if self._sending and self._body_over and exchange.on_sent is not None:
+                self._on_sent(self._sending)  # the answer was faster than the word that it had been sent
+                if self.exchange is None:
+                    return
+            self._leave()
+        self.exchange = None
         self.head = exchange.head
         if self.is_reusable():
             if self._parser is not NO_PARSER:
@@ -230,8 +234,8 @@ class Http1Connection(Http1Caller):
         self.origin.forget(self)
 
     def _leave(self) -> None:
-        """Forget the exchange, which is over."""
-        self.exchange = None
+        """The exchange is over: undo what only some have."""
+        self._extras = False
         self.connection.on_sent = None
         self._progress = None
         self._pieces = None
@@ -265,6 +269,7 @@ class Http1Connection(Http1Caller):
         """The attempt has failed."""
         exchange = self.exchange
         sending = not self._body_over and exchange is not None and not exchange.responded
+        self.exchange = None
         self._leave()
         self._discard()
         if exchange is not None:
@@ -292,6 +297,7 @@ class Http1Connection(Http1Caller):
             progress = self._progress
             if progress is None:
                 progress = self._progress = Progress(stream, since)
+                self._extras = True
             else:
                 progress.look(stream, now)
             since = max(since, progress.since)

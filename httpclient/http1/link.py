@@ -56,9 +56,9 @@ class Http1Link:
     """
 
     __slots__ = (
-        "_body_over", "_continue_timer", "_deadline_timer", "_forwarding", "_keep_alive", "_last", "_parser", "_pieces",
-        "_progress", "_sending", "_timer", "_timer_limit", "_timer_worker", "closing", "connection", "exchange", "head",
-        "idle_since", "origin", "peer", "tls", "uses",
+        "_body_over", "_continue_timer", "_deadline_timer", "_extras", "_forwarding", "_keep_alive", "_last", "_parser",
+        "_pieces", "_progress", "_sending", "_timer", "_timer_limit", "_timer_worker", "closing", "connection",
+        "exchange", "head", "idle_since", "origin", "peer", "tls", "uses",
     )  # fmt: skip
 
     #: See Http2Connection.
@@ -97,7 +97,9 @@ class Http1Link:
         self._last = False
         #: How the peer gets on with a large body, or one that it hasn't taken in time.
         self._progress: Progress | None = None
-        # While a worker drives: what is still to be sent, and what is being sent.
+        #: While a worker drives, something of the following is to be undone at the end of the exchange.
+        self._extras = False
+        # What is still to be sent, and what is being sent.
         self._pieces: Iterator[tuple[bytes, bool]] | None = None
         self._sending = b""
         self._timer: Timer | None = None
