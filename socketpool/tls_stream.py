@@ -179,7 +179,7 @@ class TlsStream(Stream):
         if last < 0:
             self._partial = not engine.between_records()
             if engine.pending_output():
-                self._send_output()
+                self.send(b"")
         return count
 
     def is_quiet(self) -> bool:
