@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from openssl_api import TlsEngine
     from socketpool import ConnectTimes
 
     from .content._large_body import LargeBody
@@ -191,7 +192,12 @@ class Exchange:
     @property
     def tls(self) -> TlsInfo | None:
         """What is known of the TLS of the connection; ``None`` without TLS."""
-        return None if self.connection is None else self.connection.tls
+        engine: TlsEngine | None = None if self.connection is None else self.connection.engine
+        if engine is None:
+            return None
+        from .tls import TlsInfo
+
+        return TlsInfo(engine)
 
     def satisfied(self) -> bool:
         """Whoever drives the connection for this exchange can stop."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from sys import intern
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openssl_api import TlsEngine
-    from socketpool import Stream
 
 
 class TlsInfo:
     """What was negotiated for a connection, and with whom. Immutable; any thread may look at it, at any time.
 
-    It is made once for a connection, and holds the server's certificate as OpenSSL has it anyway: nothing is copied or
-    decoded before somebody asks.
+    It holds the session as OpenSSL has it anyway: nothing is copied or decoded before somebody asks.
 
-    :param engine: the TLS connection, with its handshake behind it; it isn't needed afterwards.
+    :param engine: the TLS connection, with its handshake behind it; it may have ended, and isn't needed afterwards.
 
     :ivar version: the version of TLS: ``TLSv1.3``.
     :ivar cipher: the cipher suite: ``TLS_AES_256_GCM_SHA384``.
@@ -27,11 +23,13 @@ class TlsInfo:
     __slots__ = ("_certificate", "alpn", "cipher", "resumed", "version")
 
     def __init__(self, engine: TlsEngine) -> None:
-        self.version = engine.version
-        self.cipher = engine.cipher
-        self.alpn = intern(engine.alpn.decode("ascii", "replace"))
-        self.resumed = engine.session_reused
-        self._certificate = engine.certificate
+        session = engine.session
+        assert session is not None
+        self.version = session.version
+        self.cipher = session.cipher
+        self.alpn = engine.alpn.decode("ascii", "replace")
+        self.resumed = engine.resumed
+        self._certificate = session.certificate
 
     @property
     def certificate(self) -> bytes:
@@ -60,9 +58,3 @@ class TlsInfo:
 
     def __repr__(self) -> str:
         return f"<TlsInfo {self}{', resumed' if self.resumed else ''}>"
-
-
-def tls_info(stream: Stream | None) -> TlsInfo | None:
-    """Return what there is to know about the TLS of a connected stream; ``None`` for clear text."""
-    engine = None if stream is None else stream.engine
-    return None if engine is None else TlsInfo(engine)

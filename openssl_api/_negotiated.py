@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from ctypes import ArgumentError
+from ctypes import ArgumentError, c_void_p
 from functools import lru_cache
 
+from linuxapi.binding import bind_untyped
+
 from ._failures import certificate_error, pin_error, place, refusal
+from ._library import libssl
 from ._peer import PeerCertificate, selected_protocol
-from .api import SSL_get_peer_certificate
+from ._sessions import Session
 from .client_api import (
+    X509_V_ERR_UNSPECIFIED,
     X509_V_OK,
-    SSL_CIPHER_get_name,
-    SSL_get_current_cipher,
     SSL_get_verify_result,
     SSL_get_version,
-    SSL_session_reused,
+    SSL_SESSION_is_resumable,
 )
 from .errors import TlsClosedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ctypes import c_void_p
     from typing import Any
 
+    from ._handshakes import Handshake
     from .context import TlsContext
     from .errors import TlsError
 
@@ -30,17 +32,15 @@ if TYPE_CHECKING:
 #: pointer would crash OpenSSL; so nothing needs to be checked before a call.
 NONE: Any = object()
 
+# As in the engine: the handle is a c_void_p object.
+_SSL_get_session = bind_untyped(libssl, "SSL_get_session", c_void_p)
+_SSL_session_reused = bind_untyped(libssl, "SSL_session_reused")
+
 
 @lru_cache(16)
 def _version_text(name: bytes) -> str:
     """One text for all connections that speak the same version of TLS."""
     return name.decode("ascii")
-
-
-@lru_cache(256)
-def _cipher_name(cipher: int) -> str:
-    """The name of a cipher suite, by its ``SSL_CIPHER``: a constant of the library."""
-    return str(SSL_CIPHER_get_name(cipher).decode("ascii"))
 
 
 class Negotiated:
@@ -52,37 +52,68 @@ class Negotiated:
     :param offered: the protocols that are offered by ALPN.
     """
 
-    __slots__ = ("_context", "_handle", "_offered", "_peer", "alpn", "host", "port")
+    __slots__ = ("_context", "_handle", "_offered", "_place", "alpn", "host", "port", "resumed", "session")
 
     def __init__(self, context: TlsContext, host: str, port: int, offered: tuple[bytes, ...]) -> None:
         self._handle = NONE  # the SSL
         self._context = context
         self._offered = offered
-        self._peer: PeerCertificate | None = None
+        #: Where sessions are remembered for; ``None`` where they aren't.
+        self._place: tuple[str, int] | None = None
+        #: The newest session; ``None`` before the end of the handshake. Any thread may ask it, also after the end.
+        self.session: Session | None = None
+        #: That session was resumed: no certificates were exchanged.
+        self.resumed = False
         #: The protocol that the server chose by ALPN; empty if none.
         self.alpn = b""
         self.host = host
         self.port = port
 
-    def _check_peer(self, ssl: c_void_p) -> TlsError | None:
+    def _check_peer(self, ssl: c_void_p, handshake: Handshake) -> TlsError | None:
         """Look at what the handshake led to; return what is wrong with it."""
         context = self._context
-        # Of a resumed session, it is the certificate of the handshake that began it.
-        certificate = SSL_get_peer_certificate(ssl)
-        peer = self._peer = PeerCertificate(certificate) if certificate else None
+        self.resumed = resumed = _SSL_session_reused(ssl) != 0
+        session = handshake.session
+        pointer = _SSL_get_session(ssl)
+        if session is None or session.pointer != pointer:
+            session = Session(pointer)
         if context.verify or context.pins is not None:
-            # OpenSSL has verified the server. But it takes a server without any certificate for a good one, if the
-            # context's cipher list allows for such.
             verify_code = SSL_get_verify_result(ssl) if context.verify else X509_V_OK
-            if verify_code != X509_V_OK or peer is None:
+            # OpenSSL takes a server without any certificate for a good one, if the context's ciphers allow for such.
+            if verify_code != X509_V_OK or not session.has_certificate:
                 return certificate_error(ssl, self.host, self.port, verify_code)
-            if context.pins is not None and not context.pins.match(peer.pointer):
-                return pin_error(peer.pointer, self.host, self.port)
-        self.alpn = selected_protocol(ssl)
-        # RFC 7301 section 3.2: the server chooses from what it was offered. OpenSSL doesn't look.
-        if self.alpn and self.alpn not in self._offered:
-            return refusal(self.host, self.port, f"the server chose {self.alpn!r} by ALPN, which it was not offered")
+            if context.verify and not (handshake.verified or resumed):  # the callback was struck before it did anything
+                return certificate_error(ssl, self.host, self.port, X509_V_ERR_UNSPECIFIED)
+            if context.pins is not None:
+                peer = session.certificate
+                assert peer is not None
+                if not context.pins.match(peer.pointer):
+                    return pin_error(peer.pointer, self.host, self.port)
+        if self._offered:
+            self.alpn = selected_protocol(ssl)
+            # RFC 7301 section 3.2: the server chooses from what it was offered. OpenSSL doesn't look.
+            if self.alpn and self.alpn not in self._offered:
+                return refusal(
+                    self.host, self.port, f"the server chose {self.alpn!r} by ALPN, which it was not offered"
+                )
+        if session is handshake.session:
+            self.session = session
+        else:
+            self._keep_session(session)
         return None
+
+    def _keep_session(self, session: Session) -> None:
+        """Note the newest session, and have it resumed by other connections, if it can be."""
+        self.session = session
+        if self._place is not None and SSL_SESSION_is_resumable(session.pointer):
+            self._context.sessions.add(self._place, session)
+
+    def _look_for_session(self, ssl: c_void_p) -> None:
+        """With TLS 1.3, sessions come after the handshake: note a new one."""
+        pointer = _SSL_get_session(ssl)
+        session = self.session
+        if session is not None and session.pointer != pointer:
+            self._keep_session(Session(pointer))
 
     def _open_handle(self) -> c_void_p:
         ssl = self._handle
@@ -105,26 +136,22 @@ class Negotiated:
     @property
     def cipher(self) -> str:
         """The cipher suite in use: ``TLS_AES_256_GCM_SHA384``; empty before the handshake."""
-        try:
-            cipher = SSL_get_current_cipher(self._handle)
-        except ArgumentError:
-            raise self._closed_error() from None
-        return _cipher_name(cipher) if cipher else ""
+        self._open_handle()
+        return "" if self.session is None else self.session.cipher
 
     @property
     def session_reused(self) -> bool:
         """An earlier session was resumed: no certificates were exchanged."""
-        try:
-            return bool(SSL_session_reused(self._handle))
-        except ArgumentError:
-            raise self._closed_error() from None
+        self._open_handle()
+        return self.resumed
 
     @property
     def certificate(self) -> PeerCertificate | None:
         """The server's certificate, for any thread and also after the end; ``None`` before the handshake."""
-        return self._peer
+        return None if self.session is None else self.session.certificate
 
     def peer_certificate(self) -> bytes:
         """The server's certificate, DER; empty before the handshake."""
         self._open_handle()
-        return b"" if self._peer is None else self._peer.der()
+        certificate = self.certificate
+        return b"" if certificate is None else certificate.der()

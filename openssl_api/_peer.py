@@ -11,6 +11,7 @@ from .client_api import (
     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
     SSL_get0_param,
     X509_check_host,
+    X509_up_ref,
     X509_VERIFY_PARAM_set1_host,
     X509_VERIFY_PARAM_set1_ip_asc,
     X509_VERIFY_PARAM_set_hostflags,
@@ -52,12 +53,13 @@ class PeerCertificate:
     """The server's certificate: one reference to it, given back when the object goes. Any thread may use it, also
     after the connection has ended.
 
-    :param pointer: the ``X509 *``, whose reference this takes over.
+    :param pointer: the ``X509 *``.
     """
 
     __slots__ = ("pointer",)
 
     def __init__(self, pointer: int) -> None:
+        X509_up_ref(pointer)
         self.pointer = pointer
 
     def der(self) -> bytes:

@@ -81,11 +81,10 @@ def describe_fingerprints(certificate: int) -> str:
 
 def certificate_digest(certificate: int) -> bytes:
     """Return the SHA-256 digest of a certificate (``X509 *``) in DER."""
-    digest = create_string_buffer(EVP_MAX_MD_SIZE)
-    size = c_uint()
-    if not X509_digest(certificate, EVP_sha256(), digest, byref(size)):
+    digest = create_string_buffer(_SIZE)
+    if not X509_digest(certificate, EVP_sha256(), digest, None):
         raise TlsError(f"OpenSSL could not make a fingerprint: {queued_reason()}")
-    return digest.raw[: size.value]
+    return digest.raw
 
 
 def key_digest(certificate: int) -> bytes:

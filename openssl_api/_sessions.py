@@ -1,24 +1,28 @@
 """TLS sessions, remembered for resumption (RFC 8446 section 2.2, RFC 5246 section 7.3, RFC 5077).
 
-A resumed handshake needs no certificates and costs about half. OpenSSL hands over each session that a server offers
-through a callback; a later connection to the same place, in the same context, offers one back.
+A resumed handshake needs no certificates and costs about half. A connection is asked for its session when the first
+data has come, and once more when it ends, and each new one is remembered: of several tickets that come together, the
+last. A later connection to the same place, in the same context, offers it back. (OpenSSL would hand over each ticket
+through a callback, which takes longer than all the rest that is done for it.)
 
-There is no lock: a lock would be taken inside OpenSSL's callback, and could then be held by the very thread that a
-signal handler interrupted. Instead every step is one operation on a list or dict, which Python makes atomic, with and
-without the GIL.
+There is no lock: every step is one operation on a list or dict, which Python makes atomic, with and without the GIL.
 """
 
 from __future__ import annotations
 
-from ctypes import c_void_p
+from functools import lru_cache
 
+from ._peer import PeerCertificate
 from .client_api import (
     TLS1_3_VERSION,
+    TLS1_VERSION,
+    SSL_CIPHER_get_name,
     SSL_SESSION_free,
+    SSL_SESSION_get0_cipher,
+    SSL_SESSION_get0_peer,
     SSL_SESSION_get_protocol_version,
     SSL_SESSION_is_resumable,
     SSL_SESSION_up_ref,
-    TNewSessionCallback,
 )
 
 TYPE_CHECKING = False
@@ -28,14 +32,19 @@ if TYPE_CHECKING:
 #: Host and port.
 Place = tuple[str, int]
 
-#: How many places are remembered, and how many sessions for each: servers send two at a time, and connections that
-#: are opened together need one each.
+#: How many places are remembered, and how many sessions for each: connections that are opened together need one each.
 _MAXIMUM_PLACES = 256
 _MAXIMUM_SESSIONS = 16
 
 
+@lru_cache(256)
+def _cipher_name(cipher: int) -> str:
+    """The name of a cipher suite, by its ``SSL_CIPHER``: a constant of the library."""
+    return str(SSL_CIPHER_get_name(cipher).decode("ascii"))
+
+
 class Session:
-    """One reference to an ``SSL_SESSION``, given back when the object goes."""
+    """One reference to an ``SSL_SESSION``, given back when the object goes. Any thread may ask it, at any time."""
 
     __slots__ = ("pointer",)
 
@@ -46,6 +55,29 @@ class Session:
     # The default argument keeps the function at hand when the module is already being taken apart.
     def __del__(self, free: Callable[[int], None] = SSL_SESSION_free) -> None:
         free(self.pointer)
+
+    @property
+    def version(self) -> str:
+        """The version of TLS: ``TLSv1.3``."""
+        number = SSL_SESSION_get_protocol_version(self.pointer)
+        return f"TLSv1.{number - TLS1_VERSION}" if number > TLS1_VERSION else "TLSv1"
+
+    @property
+    def cipher(self) -> str:
+        """The cipher suite: ``TLS_AES_256_GCM_SHA384``; empty before the handshake."""
+        cipher = SSL_SESSION_get0_cipher(self.pointer)
+        return _cipher_name(cipher) if cipher else ""
+
+    @property
+    def has_certificate(self) -> bool:
+        """The server has a certificate."""
+        return bool(SSL_SESSION_get0_peer(self.pointer))
+
+    @property
+    def certificate(self) -> PeerCertificate | None:
+        """The server's certificate, of the handshake that began the session; ``None`` if it has none."""
+        pointer = SSL_SESSION_get0_peer(self.pointer)
+        return PeerCertificate(pointer) if pointer else None
 
 
 class SessionCache:
@@ -102,33 +134,3 @@ def _pop(sessions: list[Session], index: int) -> Session | None:
         return sessions.pop(index)
     except IndexError:
         return None
-
-
-#: SSL -> where its sessions go. OpenSSL's callback gets nothing but the SSL.
-owners: dict[int, tuple[SessionCache, Place]] = {}
-
-#: What was raised inside a callback (a signal handler's KeyboardInterrupt, say), by SSL: an exception cannot pass
-#: through C, so whoever made the call into OpenSSL raises it afterwards.
-raised: dict[int, BaseException] = {}
-
-
-def _remember(ssl: int, pointer: int) -> int:
-    try:
-        owner = owners.get(ssl)
-        if owner is not None:
-            cache, place = owner
-            cache.add(place, Session(pointer))
-    except BaseException as error:
-        raised[ssl] = error
-    # Always 0, "not kept", with a reference of our own taken: whatever interrupts this function, and wherever, the
-    # worst is a reference too many.
-    return 0
-
-
-#: One for all contexts, and for as long as the process lives: OpenSSL may call it while any SSL exists.
-new_session_callback = TNewSessionCallback(_remember)
-
-
-def address(handle: c_void_p) -> int:
-    """The pointer in a ``c_void_p`` object."""
-    return handle.value or 0

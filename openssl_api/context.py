@@ -12,8 +12,9 @@ import os
 from _thread import RLock
 from _weakrefset import WeakSet
 
+from ._handshakes import keylog_callback, verify_callback
 from ._library import VERSION
-from ._sessions import SessionCache, new_session_callback, raised
+from ._sessions import SessionCache
 from .api import (
     SSL_OP_ALL,
     SSL_OP_NO_COMPRESSION,
@@ -37,22 +38,19 @@ from .client_api import (
     SSL_MODE_RELEASE_BUFFERS,
     SSL_OP_NO_RENEGOTIATION,
     SSL_OP_NO_TICKET,
-    SSL_SESS_CACHE_CLIENT,
-    SSL_SESS_CACHE_NO_INTERNAL,
     SSL_SESS_CACHE_OFF,
     SSL_VERIFY_PEER,
     TLS1_1_VERSION,
     TLS1_2_VERSION,
     ERR_clear_error,
     SSL_CTX_get_security_level,
-    SSL_CTX_sess_set_new_cb,
     SSL_CTX_set1_cert_store,
+    SSL_CTX_set_cert_verify_callback,
     SSL_CTX_set_cipher_list,
     SSL_CTX_set_ciphersuites,
     SSL_CTX_set_default_read_buffer_len,
     SSL_CTX_set_keylog_callback,
     SSL_CTX_set_options,
-    TKeylogCallback,
     TLS_client_method,
     X509_STORE_add_cert,
 )
@@ -65,6 +63,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from ._pins import Pins
+    from ._verified import VerifiedCertificates
 
     Path = str | os.PathLike[str]
 
@@ -116,10 +115,12 @@ class TlsContext:
         "_keep",
         "_lock",
         "alpn",
+        "has_verified",
         "pins",
         "resumption",
         "sessions",
         "trust_pending",
+        "verified",
         "verify",
     )
 
@@ -160,6 +161,10 @@ class TlsContext:
             self.pins = Pins(fingerprints)
         #: The sessions that can be resumed.
         self.sessions = SessionCache()
+        #: A certificate has been verified.
+        self.has_verified = False
+        #: Those that have been since; ``None`` before the second.
+        self.verified: VerifiedCertificates | None = None
         wire = alpn_wire(alpn)
 
         ERR_clear_error()
@@ -177,11 +182,11 @@ class TlsContext:
             SSL_CTX_ctrl(handle, SSL_CTRL_MODE, mode, None)
             SSL_CTX_ctrl(handle, SSL_CTRL_SET_READ_AHEAD, 1, None)
             SSL_CTX_set_default_read_buffer_len(handle, READ_BUFFER_SIZE)
-            cache_mode = SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL if resumption else SSL_SESS_CACHE_OFF
-            SSL_CTX_ctrl(handle, SSL_CTRL_SET_SESS_CACHE_MODE, cache_mode, None)
-            if resumption:
-                SSL_CTX_sess_set_new_cb(handle, new_session_callback)
+            # Connections are asked for their sessions instead: cheaper than being called back for each ticket.
+            SSL_CTX_ctrl(handle, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, None)
             SSL_CTX_set_verify(handle, SSL_VERIFY_PEER if verify else SSL_VERIFY_NONE, _NO_CALLBACK)
+            if verify:
+                SSL_CTX_set_cert_verify_callback(handle, verify_callback, None)
             if wire and SSL_CTX_set_alpn_protos(handle, wire, len(wire)):
                 raise TlsError(f"OpenSSL did not take the ALPN protocols: {queued_reason()}")
             if ciphers is not None:
@@ -198,7 +203,7 @@ class TlsContext:
             elif private_key is not None:
                 raise TlsConfigurationError("a private key is of no use without its certificate")
             if keylog is not None:
-                self._keep = _keylog_callback(keylog)
+                self._keep = keylog_callback(keylog)
                 SSL_CTX_set_keylog_callback(handle, self._keep)
         except BaseException:
             self.close()
@@ -358,16 +363,6 @@ def read_file(given: bytes | Path, what: str) -> bytes:
             return file.read()
     except OSError as error:
         raise TlsConfigurationError(f"{what} cannot be read: {error}", reason=str(error)) from error
-
-
-def _keylog_callback(keylog: Callable[[bytes], object]) -> Any:
-    def on_line(ssl: int, line: bytes) -> None:
-        try:
-            keylog(line)
-        except BaseException as error:
-            raised[ssl] = error
-
-    return TKeylogCallback(on_line)
 
 
 _contexts: WeakSet[TlsContext] = WeakSet()

@@ -23,7 +23,6 @@ from ctypes import ArgumentError, c_void_p
 
 from linuxapi._libc import get_errno
 from linuxapi.binding import bind_untyped
-from linuxapi.interrupts import CallbackGuard
 
 from ._failures import (
     are_about_tls,
@@ -35,10 +34,10 @@ from ._failures import (
     transfer_error,
     transport_error,
 )
-from ._library import libcrypto, libssl
+from ._handshakes import Handshake, handshakes
+from ._library import VERSION, libcrypto, libssl
 from ._negotiated import NONE, Negotiated
 from ._peer import set_server
-from ._sessions import owners, raised
 from .api import (
     BIO_NOCLOSE,
     SSL_ERROR_SSL,
@@ -63,7 +62,6 @@ from .client_api import (
     BIO_ctrl_pending,
     BIO_up_ref,
     ERR_clear_error,
-    SSL_free_buffers,
     SSL_get_rbio,
     SSL_rstate_string,
     SSL_set0_rbio,
@@ -90,6 +88,7 @@ _SSL_write = bind_untyped(libssl, "SSL_write")
 _SSL_write_large = bind_untyped(libssl, "SSL_write", hold_gil=False)
 _SSL_has_pending = bind_untyped(libssl, "SSL_has_pending")
 _SSL_get_error = bind_untyped(libssl, "SSL_get_error")
+_SSL_free_buffers = bind_untyped(libssl, "SSL_free_buffers")
 _BIO_read = bind_untyped(libcrypto, "BIO_read")
 _BIO_write = bind_untyped(libcrypto, "BIO_write")
 
@@ -104,6 +103,9 @@ assert AHEAD > READ_BUFFER_SIZE
 
 #: The kind of BIO that keeps what is written to it.
 _MEMORY = BIO_s_mem()
+
+#: SSL_free_buffers looks itself whether a part of a record is in them: since CVE-2024-4741.
+_LOOKS = {0x300: 0x300000E0, 0x301: 0x30100060, 0x302: 0x30200020}.get(VERSION >> 20, 0x30300010) <= VERSION
 
 #: The results of SSL_get_error that end a connection.
 _FAILURES = (SSL_ERROR_SSL, SSL_ERROR_SYSCALL)
@@ -129,8 +131,8 @@ class TlsEngine(Negotiated):
     __slots__ = (
         "_failed",
         "_feedable",
-        "_finished",
         "_grown",
+        "_handshake",
         "_pointer",
         "_problem",
         "_readable",
@@ -148,8 +150,9 @@ class TlsEngine(Negotiated):
         self._wbio = NONE
         self._feedable = NONE
         self._failed = False
-        self._finished = False
         self._grown = False
+        #: Until it is finished.
+        self._handshake: Handshake | None = None
         self._pointer = c_void_p()
         self._problem: TlsError | None = None
         #: The stream ended without close_notify: somebody may have cut it short (RFC 8446 section 6.1).
@@ -158,17 +161,19 @@ class TlsEngine(Negotiated):
         ssl = context.new_connection()
         self._handle = c_void_p(ssl)
         try:
-            where = (set_server(ssl, host, verify=context.verify), port)
+            name = set_server(ssl, host, verify=context.verify)
             self._set_bios(ssl, descriptor)
             if alpn is not None:
                 wire = alpn_wire(alpn)
                 if SSL_set_alpn_protos(ssl, wire, len(wire)):
                     raise TlsError(f"OpenSSL did not take the ALPN protocols: {queued_reason()}")
+            session = None
             if context.resumption:
-                session = context.sessions.take(where)
+                self._place = name, port
+                session = context.sessions.take(self._place)
                 if session is not None:
                     SSL_set_session(ssl, session.pointer)
-                owners[ssl] = context.sessions, where
+            handshakes[ssl] = self._handshake = Handshake(name, context, session)
         except BaseException:
             self.close()
             ERR_clear_error()
@@ -201,22 +206,23 @@ class TlsEngine(Negotiated):
         ssl = self._handle
         if ssl is NONE:
             raise self._closed_error()
-        if self._finished:
+        handshake = self._handshake
+        if handshake is None:
             return True
         if self._problem is not None:
             raise self._problem
         if self._context.trust_pending:
             self._context.load_trust()
         ERR_clear_error()
-        result = self._call(SSL_connect, ssl)
-        if raised:
-            self._raise_stored()
+        result = handshake.call(SSL_connect, ssl)
+        if handshake.failures:
+            ERR_clear_error()
+            raise handshake.failures.pop()
         if result == 1:
-            problem = self._check_peer(ssl)
+            problem = self._check_peer(ssl, handshake)
         else:
             error = _SSL_get_error(ssl, result)
             if error == SSL_ERROR_WANT_READ:
-                self._free_buffers()
                 return False
             code = get_errno() if error == SSL_ERROR_SYSCALL else 0
             errors = queued_errors()
@@ -229,7 +235,8 @@ class TlsEngine(Negotiated):
                 raise problem
             finally:
                 del problem  # its traceback holds this frame: they would keep each other, and the engine, alive
-        self._finished = True
+        handshakes.pop(ssl.value, None)
+        self._handshake = None
         self._ssl = ssl
         return True
 
@@ -272,10 +279,8 @@ class TlsEngine(Negotiated):
         """
         pointer = self._pointer
         pointer.value = address
-        try:
-            count: int = _SSL_read(self._readable, pointer, size)
-        except ArgumentError:
-            count = self._read_first(_SSL_read, size)
+        ssl = self._readable
+        count: int = _SSL_read(ssl, pointer, size) if ssl is not NONE else self._read_first(_SSL_read, size)
         if count > 0:
             if self._grown:
                 self._shrink()
@@ -291,10 +296,10 @@ class TlsEngine(Negotiated):
         """
         pointer = self._pointer
         pointer.value = address
-        try:
-            count: int = _SSL_read_blocking(self._readable, pointer, size)
-        except ArgumentError:
-            count = self._read_first(_SSL_read_blocking, size)
+        ssl = self._readable
+        count: int = (
+            _SSL_read_blocking(ssl, pointer, size) if ssl is not NONE else self._read_first(_SSL_read_blocking, size)
+        )
         if count > 0:
             if self._grown:
                 self._shrink()
@@ -343,37 +348,23 @@ class TlsEngine(Negotiated):
         return at - address, last
 
     def _read_first(self, read: Callable[[c_void_p, c_void_p, int], int], size: int) -> int:
-        """Read where no data has come yet: session tickets come before it, and with them the callback."""
+        """Read where no data has come yet: session tickets come before it."""
         if self._ssl is NONE:
             raise self._not_open()
-        count: int = self._call(read, self._ssl, self._pointer, size)
+        count: int = read(self._ssl, self._pointer, size)
         if count > 0:
-            if raised:
-                self._raise_stored()
-            self._free_buffers()
             self._readable = self._ssl
+            self.free_buffers()
+            if self._place is not None:
+                self._look_for_session(self._ssl)
         return count
 
-    def _free_buffers(self) -> None:
+    def free_buffers(self) -> None:
         """Have OpenSSL give its buffers back if nothing is in them. It keeps them (16 and 64 KiB) through a handshake,
         and makes one anew with each session ticket, to keep it until something is written.
         """
-        ssl = self._handle
-        # As between_records(), which OpenSSL looks for itself only since 3.0.14 (CVE-2024-4741).
-        if not _SSL_has_pending(ssl) and SSL_rstate_string(ssl) == b"RH":
-            SSL_free_buffers(ssl)
-
-    def _call(self, function: Callable[..., int], *args: Any) -> int:
-        """Call a function of C that may call back, and note what strikes the callback where nothing can catch it.
-
-        Not every read is done in this way, which costs as much as the read itself. A server may send tickets later
-        too, but none is known to.
-        """
-        failures: list[BaseException] = []
-        result: int = CallbackGuard(failures).call(function, *args)
-        if failures:
-            raised.setdefault(self._handle.value, failures[0])
-        return result
+        if _LOOKS or self.between_records():
+            _SSL_free_buffers(self._handle)
 
     def _read_failed(self, read: Callable[[c_void_p, c_void_p, int], int], count: int, size: int) -> int:
         """Find out why SSL_read gave no data."""
@@ -401,8 +392,6 @@ class TlsEngine(Negotiated):
                     error = again
             if error in _FAILURES:
                 return self._failed_for_good(code if error == SSL_ERROR_SYSCALL else 0, errors)
-        if raised:
-            self._raise_stored()
         return 0 if error == SSL_ERROR_ZERO_RETURN else -1
 
     def lose(self, code: int) -> None:
@@ -414,7 +403,6 @@ class TlsEngine(Negotiated):
         self._problem = transport_error(self.host, self.port, code, "receiving")
 
     def _failed_for_good(self, code: int, errors: list[tuple[int, str]]) -> int:
-        self._raise_stored()
         self._failed = True
         if is_end_of_transport(code, errors):
             self.truncated = True
@@ -543,11 +531,14 @@ class TlsEngine(Negotiated):
         self._problem = None
         if ssl is NONE:
             return
-        if self._finished and not self._failed:
+        if self._handshake is not None:
+            self._handshake = None
+            handshakes.pop(ssl.value, None)
+        elif not self._failed:
             # Otherwise OpenSSL takes the end for an accident, and the session for spoilt.
             SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
-        owners.pop(ssl.value, None)
-        raised.pop(ssl.value, None)
+            if self._place is not None:
+                self._look_for_session(ssl)
         SSL_free(ssl)
 
     # The default arguments keep these at hand when the modules are already being taken apart.
@@ -555,7 +546,7 @@ class TlsEngine(Negotiated):
         self,
         free: Callable[[c_void_p], None] = SSL_free,
         none: Any = NONE,
-        forget: Any = owners.pop,
+        forget: Any = handshakes.pop,
     ) -> None:
         ssl = getattr(self, "_handle", none)  # there is none if the arguments were wrong
         self._handle = none
@@ -569,9 +560,3 @@ class TlsEngine(Negotiated):
             return self._closed_error()
         text = f"TLS with {place(self.host, self.port)} carries no data before the handshake is finished"
         return self._problem or TlsError(text, host=self.host, port=self.port)
-
-    def _raise_stored(self) -> None:
-        """Raise what a callback could not let through C."""
-        error = raised.pop(self._handle.value, None)
-        if error is not None:
-            raise error

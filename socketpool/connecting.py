@@ -244,6 +244,8 @@ class Connecting:
             if done:
                 self._connection.check_alpn(stream)
             else:
+                if stream.engine is not None:
+                    stream.engine.free_buffers()  # there may be thousands in this state
                 self._watch(stream, _READ_EVENTS | EPOLLOUT if stream.backlog_size else _READ_EVENTS)
         except OSError as error:
             self._fail(error)

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from openssl_api import TlsEngine
     from socketpool import MemoryBlock, TgoSocketConnection, Timer, TSocketPoolWorker
 
     from ..exchange import Exchange
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..pooling.origin import Origin
     from ..proxies.routes import ForwardingRoute
     from ..request import Request
-    from ..tls import TlsInfo
 
 #: Seconds to wait for the server to ask for a body that is sent with ``Expect: 100-continue``, before it is sent
 #: unasked (RFC 9110 section 10.1.1: a client should not wait indefinitely).
@@ -58,7 +58,7 @@ class Http1Link:
     __slots__ = (
         "_body_over", "_continue_timer", "_deadline_timer", "_extras", "_forwarding", "_keep_alive", "_last", "_parser",
         "_pieces", "_progress", "_sending", "_timer", "_timer_limit", "_timer_worker", "closing", "connection",
-        "exchange", "head", "idle_since", "origin", "peer", "tls", "uses",
+        "engine", "exchange", "head", "idle_since", "origin", "peer", "uses",
     )  # fmt: skip
 
     #: See Http2Connection.
@@ -70,12 +70,8 @@ class Http1Link:
         stream = connection.stream
         #: The address of the peer, for messages.
         self.peer = "" if stream is None else stream.address.text
-        #: TLS version, cipher and ALPN protocol, for those who want to see them.
-        self.tls: TlsInfo | None = None
-        if origin.tls:
-            from httpclient.tls import tls_info  # for each connection: a relative import takes longer
-
-            self.tls = tls_info(stream)
+        #: The TLS with the origin, for those who ask about it, also when it has ended.
+        self.engine: TlsEngine | None = stream.engine if stream is not None and origin.tls else None
         #: Makes the heads of the requests where a proxy carries them out.
         self._forwarding: ForwardingRoute | None = None
         if origin.route is not None and origin.route.forwarding:

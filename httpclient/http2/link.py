@@ -20,7 +20,6 @@ from socketpool.worker import report
 from ..errors import HttpClientError, RemoteClosedError
 from ..failures import aborted
 from ..http2_options import PING_TIMEOUT, SETTINGS_TIMEOUT, default_trace
-from ..tls import tls_info
 from .health import Http2Health, goaway_code
 from .output import SEND_SIZE
 from .session import Http2Session
@@ -58,7 +57,7 @@ class Http2Link:
     __slots__ = (
         "__weakref__", "_alone_since", "_driver", "_ended", "_exchanges", "_flush_asked", "_health", "_in_kernel",
         "_lock", "_news", "_pushing", "_quick", "_sending", "_session", "_timer", "_untaken", "_waiters", "closing",
-        "connection", "idle_since", "origin", "peer", "tls", "uses",
+        "connection", "engine", "idle_since", "origin", "peer", "uses",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection) -> None:
@@ -67,8 +66,8 @@ class Http2Link:
         self.origin = origin
         self.connection = connection
         self.peer = stream.address.text
-        #: TLS version, cipher and ALPN protocol, for those who want to see them.
-        self.tls = tls_info(stream if origin.tls else None)
+        #: The TLS with the origin, for those who ask about it, also when it has ended.
+        self.engine = stream.engine if origin.tls else None
         self.uses = 0
         self.idle_since = time.monotonic()
         self.closing: HttpClientError | None = None

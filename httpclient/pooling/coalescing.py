@@ -45,8 +45,9 @@ def look_elsewhere(origin: Origin, addresses: Sequence[Address]) -> None:
             and other.route is None
             and other.port == origin.port
             and connection.peer in places
-            and connection.tls is not None
-            and connection.tls.is_for(origin.host)
+            and connection.engine is not None
+            and (certificate := connection.engine.certificate) is not None
+            and certificate.is_for(origin.host)
         ):
             raise SharedElsewhereError(connection)
 

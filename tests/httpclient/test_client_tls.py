@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import httpclient.tls_options as options_module
 from httpclient import HttpCertificateError, HttpTlsError, TgoHttpClient, TgoHttpClientManager
 from httpclient.errors import InsecureTlsWarning
-from httpclient.tls import TlsInfo, tls_info
+from httpclient.tls import TlsInfo
 from httpclient.tls_options import KeyLog, options_key, shared_context
-from openssl_api.engine import TlsEngine
+from tests.openssl_api.peers import Pair
 from tests.openssl_api.s_server import SServer
 from tests.servers import _tls
 from tests.servers.scripted import answer
@@ -629,7 +629,6 @@ class TestInfo:
         with TgoHttpClient(ca_file=str(certificates.ca_file)) as http:
             response = http.get(nginx.url("https", "/1k"))
             info = response.tls
-            assert tls_info(None) is None
         # The connection has ended.
         assert info is not None
         assert str(info) == response.tls_description
@@ -649,18 +648,19 @@ class TestInfo:
             http = TgoHttpClient(False, ca_file=str(certificates.ca_file))
             kept.append(http)
             response = http.get(f"https://localhost:{server.port}/")
-            info = tls_info(response._exchange.connection.connection.stream)
-            assert info is not None
-            found.append(info)
+            assert response.tls is not None
+            found.append(response.tls)
         for http in kept:
             http.close()
         assert [info.resumed for info in found] == [False, True]
         assert {info.certificate for info in found} == {leaf(certificates.server)}
 
-    def test_a_server_without_a_certificate(self) -> None:
-        context = shared_context((), {"verify": False})
-        engine = TlsEngine(context, "localhost", 443)
-        info = TlsInfo(engine)
-        engine.close()
+    def test_a_server_without_a_certificate(self, certificates: Certificates) -> None:
+        context = shared_context((), {"verify": False, "ciphers": "aNULL:@SECLEVEL=0"})
+        server = _tls.tls_context(certificates.server, maximum=V12)
+        server.set_ciphers("aNULL:@SECLEVEL=0")
+        with Pair(server, context).handshake() as pair:
+            info = TlsInfo(pair.engine)
+        assert info.version == "TLSv1.2"
         assert info.certificate == b""
         assert info.certificate_pem == ""

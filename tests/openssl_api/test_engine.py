@@ -16,6 +16,7 @@ from cryptography import x509
 
 from openssl_api import (
     TLS1_3_VERSION,
+    TlsCertificateError,
     TlsClosedError,
     TlsConfigurationError,
     TlsContext,
@@ -24,9 +25,9 @@ from openssl_api import (
     TlsHandshakeError,
     TlsTransportError,
 )
+from openssl_api._handshakes import handshakes
 from openssl_api._library import VERSION
 from openssl_api._negotiated import NONE
-from openssl_api._sessions import owners, raised
 from openssl_api.api import BIO_free, BIO_new_mem_buf, PEM_read_bio_X509, TPemPasswordCallback
 from openssl_api.client_api import BIO_ctrl_pending, ERR_clear_error, ERR_peek_error, SSL_free_buffers
 from tests.servers.scripted import ScriptedServer
@@ -564,17 +565,19 @@ class TestEnd:
             TlsEngine(context, "localhost", 443)
 
     def test_nothing_remains(self, context: TlsContext, server_context: ServerContexts) -> None:
-        before = len(owners)
-        pairs = [Pair(server_context(), context).handshake() for _ in range(3)]
-        assert len(owners) == before + 3
+        before = len(handshakes)
+        pairs = [Pair(server_context(), context) for _ in range(4)]
+        assert len(handshakes) == before + 4
+        pairs.pop().handshake().close()
+        assert len(handshakes) == before + 3
         pairs.pop().close()
-        assert len(owners) == before + 2
+        assert len(handshakes) == before + 2
         del pairs
         gc.collect()
-        assert len(owners) == before
+        assert len(handshakes) == before
 
     def test_an_engine_that_could_not_be_made(self, context: TlsContext) -> None:
-        before = len(owners)
+        before = len(handshakes)
         with pytest.raises(TlsConfigurationError):
             TlsEngine(context, "", 443)
         with pytest.raises(TlsConfigurationError):
@@ -582,7 +585,7 @@ class TestEnd:
         with pytest.raises(TypeError):
             TlsEngine()  # type: ignore[call-arg]
         gc.collect()
-        assert len(owners) == before
+        assert len(handshakes) == before
 
     def test_a_failed_engine_is_freed_with_the_last_reference(self, context: TlsContext) -> None:
         class Engine(TlsEngine):
@@ -698,9 +701,9 @@ class TestCallbacks:
             with pytest.raises(type(error)) as caught:
                 pair.handshake()
             assert caught.value is error
-        assert not raised
+        assert not handshakes
 
-    @pytest.mark.parametrize("early", [0, 4, 5, 6, 7])
+    @pytest.mark.parametrize("early", [0, 1, 2, 3, 4, 5, 6])
     def test_at_the_entry_of_a_callback(
         self, early: int, make_context: Contexts, server_context: ServerContexts
     ) -> None:
@@ -711,7 +714,7 @@ class TestCallbacks:
         def trace(frame: FrameType, event: str, argument: object) -> None:
             # As a signal handler does: raises in the first moment of the function.
             nonlocal calls
-            if event == "call" and frame.f_code.co_name in ("on_line", "_remember"):
+            if event == "call" and frame.f_code.co_name in ("on_line", "_verify"):
                 calls += 1
                 if calls == early + 1:
                     struck.append(frame.f_code.co_name)
@@ -721,17 +724,26 @@ class TestCallbacks:
             sys.settrace(trace)
             try:
                 pair.handshake()
-                pair.read()
             except KeyboardInterrupt:
                 assert struck
             else:
                 assert not struck
             finally:
                 sys.settrace(None)
-            assert bool(struck) is (early < 7)  # five lines, two tickets
-        assert not raised
+            assert bool(struck) is (early < 6)  # five lines, and the certificate
+        assert not handshakes
 
-    def test_while_reading(
+    def test_a_verification_that_did_not_happen(
+        self, monkeypatch: pytest.MonkeyPatch, context: TlsContext, server_context: ServerContexts
+    ) -> None:
+        """Whatever number C makes of a callback that was struck: it isn't taken for a good certificate."""
+        monkeypatch.setattr("openssl_api._handshakes.Handshake.verify", lambda handshake, store_context: 1)
+        with Pair(server_context(), context) as pair:
+            with pytest.raises(TlsCertificateError, match="was not accepted: unspecified"):
+                pair.handshake()
+            assert pair.engine.certificate is None
+
+    def test_while_a_session_is_remembered(
         self, monkeypatch: pytest.MonkeyPatch, context: TlsContext, server_context: ServerContexts
     ) -> None:
         """Session tickets arrive with the data; a signal handler may raise just then."""
@@ -741,14 +753,15 @@ class TestCallbacks:
 
         with Pair(server_context(), context) as pair:
             pair.handshake()
-            monkeypatch.setattr("openssl_api._sessions.Session", interrupt)
+            pair.server.tls.write(b"lost")
+            pair.to_client()
+            monkeypatch.setattr("openssl_api._negotiated.Session", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 pair.read()
             monkeypatch.undo()
             pair.server.tls.write(b"the connection is still good")
             pair.to_client()
             assert pair.read() == b"the connection is still good"
-        assert not raised
 
 
 class TestThreads:
