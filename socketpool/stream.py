@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import time
 from collections import deque
 from errno import EAGAIN, EINTR
@@ -116,6 +117,16 @@ class Stream:
         size = len(data) - offset
         self.backlog_size += size
         self.queued += size
+
+    def untaken(self) -> int:
+        """Return how many bytes that were sent the peer hasn't confirmed yet.
+
+        The kernel takes megabytes at once, which a slow line needs many seconds for.
+        """
+        from fcntl import ioctl
+        from termios import TIOCOUTQ
+
+        return self.backlog_size + int.from_bytes(ioctl(self.fd, TIOCOUTQ, bytes(4)), sys.byteorder)
 
     def flush(self) -> bool:
         """Send what is queued, as far as the kernel takes it. ``True`` if nothing is left.

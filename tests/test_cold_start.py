@@ -51,13 +51,18 @@ class Limits(NamedTuple):
 LIMITS = {
     "HTTP/1.1": Limits("http", 62, 30),
     "TLS": Limits("https1", 78, 30),
-    "HTTP/2": Limits("https", 96, 30),
+    "HTTP/2": Limits("https", 89, 30),
 }
 
 #: What HTTP/2 does without until there is a body to send, a trace, or a name from the package.
 NOT_FOR_HTTP2 = {
     *("httpclient._later", "httpclient.http2.statistics", "httpclient.http2.trace", "httpclient.http2.upload"),
     *("nghttp2_api._functions", "nghttp2_api._later", "nghttp2_api._structs", "nghttp2_api.callbacks"),
+}
+
+#: How requests look is checked for either version.
+HTTP1 = {
+    f"httpclient.http1.{name}" for name in ("_head", "caller", "connection", "limits", "link", "response", "upload")
 }
 
 
@@ -78,8 +83,9 @@ def test_one_request(limits: Limits, nginx: Nginx, certificates: Certificates) -
     own = {name for name in loaded if name.partition(".")[0] in FLOORS}
     assert len(own) <= limits.own, sorted(own)
     assert len(loaded - own) <= limits.others, sorted(loaded - own)
-    # HTTP/2 is for servers that choose it, and TLS for those that speak it.
+    # Each version of HTTP is for servers that choose it, and TLS for those that speak it.
     later = {name for name in imported if name.partition(".")[0] in {"nghttp2_api", "openssl_api"}}
     assert sorted(later) == []
     later = {name for name in own if "http2" in name and name != "httpclient.http2_options"}
     assert sorted(later) == [] or limits.site == "https"
+    assert sorted((loaded if limits.site == "https" else imported) & HTTP1) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..errors import HttpProtocolError
 from ..head import Http1ResponseHead
+from . import request
 
 #: What :func:`body_framing` answers besides a length.
 UNTIL_CLOSE = -1
@@ -15,7 +16,7 @@ CHUNKED = -2
 
 # RFC 9110 section 5.6.2 (token), and section 5.5 (VCHAR, obs-text, SP, HTAB). What a text has besides is what
 # ``text.translate(None, TOKEN)`` leaves.
-TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+TOKEN = request.TOKEN.encode("ascii")
 TEXT = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
 

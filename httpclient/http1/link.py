@@ -10,12 +10,13 @@ from errno import EPIPE
 
 from ..errors import HttpClientError, RemoteClosedError
 from ..failures import aborted, deadline_passed
-from .response import ResponseParser
+from .response import KnownHead, ResponseParser
 from .upload import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Literal
 
     from openssl_api import TlsEngine
     from socketpool import MemoryBlock, TgoSocketConnection, Timer, TSocketPoolWorker
@@ -63,9 +64,13 @@ class Http1Link:
 
     #: See Http2Connection.
     ended_in_turn = False
+    #: Unlike Http2Connection, it carries one exchange at a time.
+    is_http2: Literal[False] = False
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection) -> None:
         self.origin = origin
+        if origin.known_head is None:
+            origin.known_head = KnownHead()
         self.connection = connection
         stream = connection.stream
         #: The address of the peer, for messages.
@@ -158,7 +163,7 @@ class Http1Link:
         """Return the parser for the response to the exchange, which begins."""
         parser = self._parser
         if parser is NO_PARSER:
-            parser = self._parser = self.origin.take_parser()
+            parser = self._parser = _take_parser(self.origin)
         parser.start(exchange.request.method, exchange)
         return parser
 
@@ -186,6 +191,13 @@ class Http1Link:
         if left <= 0:
             raise deadline_passed(phase)
         return min(limit, left)
+
+
+def _take_parser(origin: Origin) -> ResponseParser:
+    try:
+        return origin.parsers.pop()
+    except IndexError:
+        return ResponseParser(origin.pool.limits, origin.known_head)
 
 
 def _keep_alive(value: bytes) -> float:

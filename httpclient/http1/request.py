@@ -13,10 +13,9 @@ Delphi: the part of Grijjy.Http.TgoHttpClient.CreateRequest and SendRequest (pri
 from __future__ import annotations
 
 from ..errors import InvalidRequestError
-from ._head import TOKEN
 
-#: ``text.strip(_TOKEN)`` is empty where there is nothing else.
-_TOKEN = TOKEN.decode("ascii")
+#: What a token consists of (RFC 9110 section 5.6.2): ``text.strip(TOKEN)`` is empty where there is nothing else.
+TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 # Names that have passed the check. They are few, in practice, and bounded in any case.
 _known_names: set[str] = set()
@@ -39,7 +38,7 @@ def check_method(method: str) -> str:
 
     :raises InvalidRequestError: it isn't.
     """
-    if not isinstance(method, str) or not method or method.strip(_TOKEN):
+    if not isinstance(method, str) or not method or method.strip(TOKEN):
         raise InvalidRequestError(f"invalid method (RFC 9110 9.1): {_shown(method)}")
     return _plain(method)
 
@@ -62,7 +61,7 @@ def check_field_name(name: str) -> str:
 
     :raises InvalidRequestError: it isn't.
     """
-    if not isinstance(name, str) or not name or name.strip(_TOKEN):
+    if not isinstance(name, str) or not name or name.strip(TOKEN):
         # A whole field in the place of its name may have a secret in it.
         shown = name.partition(":")[0] + ":..." if isinstance(name, str) and ":" in name[1:] else name
         raise InvalidRequestError(f"invalid header field name (RFC 9110 5.1): {_shown(shown)}")

@@ -6,8 +6,6 @@ No Delphi origin: the original sends a body that is in memory, in one piece.
 
 from __future__ import annotations
 
-import sys
-
 from .request import encode_chunk, encode_trailers
 
 TYPE_CHECKING = False
@@ -53,23 +51,12 @@ class Progress:
     __slots__ = ("left", "since")
 
     def __init__(self, stream: Stream, since: float) -> None:
-        self.left = untaken(stream)
+        self.left = stream.untaken()
         self.since = since
 
     def look(self, stream: Stream, now: float) -> None:
         """See how much is left now."""
-        left = untaken(stream)
+        left = stream.untaken()
         if left != self.left:
             self.left = left
             self.since = now
-
-
-def untaken(stream: Stream) -> int:
-    """Return how many bytes that were sent the peer hasn't confirmed yet.
-
-    The kernel takes megabytes at once, which a slow line needs many seconds for.
-    """
-    from fcntl import ioctl
-    from termios import TIOCOUTQ
-
-    return stream.backlog_size + int.from_bytes(ioctl(stream.fd, TIOCOUTQ, bytes(4)), sys.byteorder)

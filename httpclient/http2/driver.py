@@ -27,7 +27,6 @@ from ..errors import (
     SendTimeoutError,
 )
 from ..failures import aborted
-from ..http1.upload import untaken
 from .link import WORKER, Http2Link
 
 TYPE_CHECKING = False
@@ -168,7 +167,7 @@ class Http2Driver(Http2Link):
             return False
         progressed = self._session.upload_progressed(exchange.stream_id)
         # What the kernel has taken from us, the line hasn't.
-        before, self._untaken = self._untaken, untaken(stream)
+        before, self._untaken = self._untaken, stream.untaken()
         sending = progressed is not None or self._untaken > 0
         if progressed or self._untaken not in (0, before) or (not sending and exchange.stream_id in self._sending):
             exchange.last_activity = now

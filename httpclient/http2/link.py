@@ -27,7 +27,7 @@ from .session import Http2Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     from socketpool import MemoryBlock, Stream, TgoSocketConnection, Timer, TSocketPoolWorker
 
@@ -59,6 +59,9 @@ class Http2Link:
         "_lock", "_news", "_pushing", "_quick", "_sending", "_session", "_timer", "_untaken", "_waiters", "closing",
         "connection", "engine", "idle_since", "origin", "peer", "uses",
     )  # fmt: skip
+
+    #: Unlike Http1Connection, it carries many exchanges at a time.
+    is_http2: Literal[True] = True
 
     def __init__(self, origin: Origin, connection: TgoSocketConnection) -> None:
         stream = connection.stream

@@ -11,8 +11,6 @@ from collections import deque
 from operator import attrgetter
 
 from ..errors import ClientClosedError
-from ..http1.connection import Http1Connection
-from ..http1.response import KnownHead, ResponseParser
 from .waiting import ROOM, SHARED, Waiter
 
 TYPE_CHECKING = False
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
     from socketpool import TgoSocketConnection, Timer, TSocketPoolWorker
 
     from ..exchange import Exchange
+    from ..http1.connection import Http1Connection
+    from ..http1.response import KnownHead, ResponseParser
     from ..http2.connection import Http2Connection
     from ..proxies.routes import Route
     from ..uri import TgoURI
@@ -60,7 +60,8 @@ class OriginConnections:
         self.host = uri.connect_host
         self.port = uri.port
         self.tls = uri.scheme == "https"
-        self.known_head = KnownHead()
+        #: What the HTTP/1.1 connections have in common; made for the first of them.
+        self.known_head: KnownHead = None  # type: ignore[assignment]
         #: Parsers that have nothing to do, for connections that have none.
         self.parsers: list[ResponseParser] = []
         self._places = pool.places
@@ -88,13 +89,6 @@ class OriginConnections:
         self.queued = 0
         #: What the peer speaks: ``True`` HTTP/2, ``False`` HTTP/1.1, ``None`` not known yet.
         self._negotiated: bool | None = pool.http2 if pool.http2 is not None or self.tls else False
-
-    def take_parser(self) -> ResponseParser:
-        """Return a parser for a connection."""
-        try:
-            return self.parsers.pop()
-        except IndexError:
-            return ResponseParser(self.pool.limits, self.known_head)
 
     # Asking
 
@@ -186,10 +180,11 @@ class OriginConnections:
         with self._lock:
             waiter, exchange.waiter = exchange.waiter, None
             if waiter is not None:
-                if isinstance(waiter.grant, Http1Connection):
+                if waiter.grant is None:
+                    if waiter in self._waiting:
+                        self._waiting.remove(waiter)
+                elif not isinstance(waiter.grant, str):
                     unused = waiter.grant
-                elif waiter.grant is None and waiter in self._waiting:
-                    self._waiting.remove(waiter)
                 self._unsettled.discard(waiter)
             if exchange in self._opening:
                 del self._opening[exchange]
@@ -341,7 +336,7 @@ class OriginConnections:
     def http2_connections(self) -> list[Http2Connection]:
         """Return the HTTP/2 connections that are open."""
         with self._lock:
-            return [each for each in self._connections if not isinstance(each, Http1Connection)]
+            return [each for each in self._connections if each.is_http2]
 
     def count_idle(self) -> int:
         """Return how many connections nobody uses. With the lock held."""
@@ -350,7 +345,7 @@ class OriginConnections:
 
     def take_idle(self, connection: HttpConnection) -> bool:
         """Take a certain connection out of the idle ones. ``False`` if somebody uses it. With the lock held."""
-        if not isinstance(connection, Http1Connection):
+        if connection.is_http2:
             return connection.is_idle
         try:
             self._idle.remove(connection)
@@ -360,10 +355,10 @@ class OriginConnections:
 
     def evict(self, connection: HttpConnection) -> bool:
         """Close a connection that :meth:`take_idle` has taken. ``False`` if somebody uses it by now."""
-        if isinstance(connection, Http1Connection):
-            self._drop(connection)
-            return True
-        return connection.close_idle()
+        if connection.is_http2:
+            return connection.close_idle()
+        self._drop(connection)
+        return True
 
     def close_idle(self) -> None:
         """Close the connections that nobody uses."""

@@ -12,7 +12,6 @@ from socketpool import ConnectionTimeoutError
 
 from ..errors import PHASE_CONNECT, ClientClosedError, HttpClientError, HttpProtocolError
 from ..failures import aborted, connect_failure, deadline_passed
-from ..http1.connection import Http1Connection
 from .coalescing import SharedElsewhereError, look_elsewhere, may_coalesce
 from .connections import OriginConnections, OriginRetiredError
 from .waiting import CLOSED, ROOM, SHARED, Waiter
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from socketpool import MemoryBlock, TgoSocketConnection, TSocketPoolWorker
 
     from ..exchange import Exchange
+    from ..http1.connection import Http1Connection
     from ..http2.connection import Http2Connection
     from ..request import Request
     from .connections import HttpConnection
@@ -65,7 +65,7 @@ class Origin(OriginConnections):
         :raises HttpProtocolError: the peer speaks HTTP/1.1.
         """
         connection = None if self._negotiated is False else self._take(exchange) or self._acquire(exchange)
-        if connection is None or isinstance(connection, Http1Connection):
+        if connection is None or not connection.is_http2:
             if connection is not None:
                 exchange.connection = None
                 self.give_back(connection)
@@ -78,7 +78,7 @@ class Origin(OriginConnections):
 
     def finished(self, connection: HttpConnection) -> None:
         """A caller has read the response to its end; keep the connection if it is good for another."""
-        if type(connection) is Http1Connection:
+        if not connection.is_http2:
             exchange, connection.exchange = connection.exchange, None
             ended_at = 0.0
             if exchange is not None:
@@ -94,7 +94,7 @@ class Origin(OriginConnections):
         now, and do what may not have been done for others.
         """
         connection = exchange.connection
-        if type(connection) is Http1Connection and connection.exchange in (None, exchange):
+        if connection is not None and not connection.is_http2 and connection.exchange in (None, exchange):
             with self._lock:
                 lost = connection in self._connections and connection not in self._idle
                 lost = lost and not any(waiter.grant is connection for waiter in self._unsettled)
@@ -155,7 +155,7 @@ class Origin(OriginConnections):
                     http2 = self._http2
                     if http2 is not None and http2.accepts_streams:
                         return http2
-                elif isinstance(grant, Http1Connection):
+                elif not isinstance(grant, str):
                     exchange.connection = grant
                     if not exchange.fresh and grant.take():
                         return grant
@@ -177,7 +177,7 @@ class Origin(OriginConnections):
             with self._lock:
                 if waiter.grant is not None:
                     grant = waiter.grant
-                    if isinstance(grant, Http1Connection):
+                    if not isinstance(grant, str):
                         exchange.connection = grant
                     exchange.waited = time.monotonic() - waiter.since
                     exchange.waiter = None  # from here on, no call before it is settled
@@ -246,11 +246,14 @@ class Origin(OriginConnections):
         # An origin without TLS may be reached through a proxy with it.
         is_http2 = engine.alpn == b"h2" if self.tls and engine is not None else self.pool.http2 is True
         opened: HttpConnection
+        # For each connection: a relative import takes longer.
         if is_http2:
-            from ..http2.connection import Http2Connection
+            from httpclient.http2.connection import Http2Connection
 
             opened = Http2Connection(self, connection)
         else:
+            from httpclient.http1.connection import Http1Connection
+
             opened = Http1Connection(self, connection)
         exchange.times, connection.times = connection.times, None
         exchange.connection = opened  # first, so that whoever is interrupted from here on ends it
@@ -349,7 +352,7 @@ class Origin(OriginConnections):
             except HttpClientError as error:
                 self._fail(exchange, error)
                 return
-            if type(grant) is Http1Connection:
+            if grant is not None and not isinstance(grant, str):
                 socket = grant.connection
                 if not exchange.fresh and (
                     grant.start(exchange) if socket.token and socket.worker is worker
@@ -387,12 +390,12 @@ class Origin(OriginConnections):
             self._unsettled.discard(waiter)
             exchange.waiter = None
         exchange.waited = time.monotonic() - waiter.since
-        if isinstance(grant, Http1Connection):
-            self._start_or_replace(grant, exchange, worker)
-        elif grant is SHARED:
+        if grant is SHARED:
             self._start(worker, exchange)
-        else:
+        elif grant is None or isinstance(grant, str):
             self._connect(exchange)
+        else:
+            self._start_or_replace(grant, exchange, worker)
 
     def _start_or_replace(self, connection: Http1Connection, exchange: Exchange, worker: TSocketPoolWorker) -> None:
         if not self._start_on(connection, exchange, worker):
@@ -452,11 +455,11 @@ class Origin(OriginConnections):
         exchange.connection = None
         serving = connection.worker
         assert serving is not None
-        if isinstance(opened, Http1Connection):
+        if opened.is_http2:
+            opened.start(exchange, serving)
+        else:
             connection.handler = opened
             opened.start(exchange)
-        else:
-            opened.start(exchange, serving)
 
     def not_connected(self, connection: TgoSocketConnection, exchange: Exchange, timeout: float) -> None:
         """A worker could not connect for an exchange. In its thread."""
