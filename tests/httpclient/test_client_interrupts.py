@@ -8,13 +8,16 @@ random moments.
 from __future__ import annotations
 
 import dis
+import gc
 import random
 import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +28,7 @@ from tests.servers.leaks import descriptors
 from tests.servers.scripted import answer, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
 
     from tests.certificates import Certificates
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 PACKAGES = tuple(str(ROOT / name) for name in ("httpclient", "socketpool"))
+
+
+#: Of ``sys.monitoring``: one that neither a debugger nor coverage takes.
+TOOL = 3
 
 
 class Interrupt(BaseException):
@@ -55,6 +62,19 @@ def interruptible(code: CodeType) -> frozenset[int]:
     return frozenset(found)
 
 
+def is_struck(code: CodeType) -> bool:
+    """Say whether a function is one of ours that may be interrupted."""
+    return code.co_filename.startswith(PACKAGES) and code.co_name != "__del__"
+
+
+@cache
+def struck_functions(_: int) -> frozenset[CodeType]:
+    """Return all of them; anew, when there are more modules."""
+    return frozenset(
+        each.__code__ for each in gc.get_objects() if type(each) is FunctionType and is_struck(each.__code__)
+    )
+
+
 class Striker:
     """Raises :class:`Interrupt` at the n-th point at which a signal handler might.
 
@@ -64,31 +84,63 @@ class Striker:
     def __init__(self, number: int) -> None:
         self.left = number
         self.where = ""
+        self._thread = 0
 
     def trace(self, frame: FrameType, event: str, _: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(PACKAGES) or frame.f_code.co_name == "__del__":
+        if not is_struck(frame.f_code):
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
-        if event == "opcode" and frame.f_lasti in interruptible(frame.f_code):
+        if event == "opcode":
+            self.instruction(frame.f_code, frame.f_lasti)
+        return self.trace
+
+    def instruction(self, code: CodeType, offset: int) -> None:
+        """Raise if this is the point."""
+        if self._thread == threading.get_ident() and offset in interruptible(code):
             self.left -= 1
             if self.left < 0:
-                self.where = f"{frame.f_code.co_qualname}, line {frame.f_lineno}, offset {frame.f_lasti}"
-                sys.settrace(None)
+                self._thread = 0
+                self.where = f"{code.co_qualname}, offset {offset}"
                 raise Interrupt
-        return self.trace
 
     def strike(self, call: Callable[[], object]) -> bool:
         """Make a call. ``False`` if it was over before it could be interrupted."""
-        before = sys.gettrace()
-        sys.settrace(self.trace)
-        try:
-            call()
-        except Interrupt:
-            return True
-        finally:
-            sys.settrace(before)
+        with self._watch():
+            self._thread = threading.get_ident()
+            try:
+                call()
+            except Interrupt:
+                return True
+            finally:
+                self._thread = 0
         return bool(self.where)
+
+    @contextmanager
+    def _watch(self) -> Iterator[None]:
+        """Have each instruction told of."""
+        if sys.version_info < (3, 12):
+            before = sys.gettrace()
+            sys.settrace(self.trace)
+            try:
+                yield
+            finally:
+                sys.settrace(before)
+            return
+        # A trace function would be told of an instruction only where an earlier call has asked for it.
+        monitoring = sys.monitoring
+        codes = struck_functions(len(sys.modules))
+        monitoring.use_tool_id(TOOL, "strikes")
+        monitoring.register_callback(TOOL, monitoring.events.INSTRUCTION, self.instruction)
+        try:
+            for code in codes:
+                monitoring.set_local_events(TOOL, code, monitoring.events.INSTRUCTION)
+            yield
+        finally:
+            for code in codes:
+                monitoring.set_local_events(TOOL, code, monitoring.events.NO_EVENTS)
+            monitoring.register_callback(TOOL, monitoring.events.INSTRUCTION, None)
+            monitoring.free_tool_id(TOOL)
 
 
 def check(http: TgoHttpClient, where: str) -> None:
