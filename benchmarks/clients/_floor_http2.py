@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from benchmarks.clients import repeat
-from benchmarks.clients.floor import NGHTTP2, PEEK, Buffer, Tls, connect, libc, libssl, libssl_blocking
+from benchmarks.clients.floor import NGHTTP2, PEEK, SSL, Buffer, Tls, connect, libc, libssl, libssl_blocking
 from benchmarks.content import KIB, MIB, check_small
 
 if TYPE_CHECKING:
@@ -274,3 +274,64 @@ def upload(target: Target) -> Callable[[str, Source], None]:
         bodies.clear()
 
     return run
+
+
+def cold(target: Target, address: bytes) -> str:
+    """A program that makes one request: the server speaks HTTP/2 to whoever offers it."""
+    fields = (b":method", b"GET"), (b":scheme", b"https"), (b":path", target.path.encode())
+    return f"""
+import ctypes, sys
+from ctypes import CFUNCTYPE, byref, c_bool, c_char_p, c_int, c_int32, c_size_t, c_uint8, c_void_p, string_at
+libc, libssl, nghttp2 = ctypes.PyDLL(None), ctypes.PyDLL({SSL!r}), ctypes.PyDLL({NGHTTP2!r})
+def made(function, *arguments):
+    function.restype = c_void_p
+    return c_void_p(function(*arguments))
+fd = libc.socket(2, 1, 0)
+libc.connect(fd, {address!r}, 16)
+context = made(libssl.SSL_CTX_new, made(libssl.TLS_client_method))
+libssl.SSL_CTX_load_verify_locations(context, {target.ca_file.encode()!r}, None)
+libssl.SSL_CTX_set_verify(context, 1, None)
+libssl.SSL_CTX_set_alpn_protos(context, b"\\x02h2", 3)
+ssl = made(libssl.SSL_new, context)
+libssl.X509_VERIFY_PARAM_set1_ip_asc(made(libssl.SSL_get0_param, ssl), {target.host.encode()!r})
+libssl.SSL_set_fd(ssl, fd)
+libssl.SSL_set_connect_state(ssl)
+class Field(ctypes.Structure):
+    _fields_ = [
+        ("name", c_char_p), ("value", c_char_p), ("namelen", c_size_t), ("valuelen", c_size_t), ("flags", c_uint8)
+    ]
+fields, body, over = [], [], []
+def on_header(_session, _frame, name, _size, value):
+    fields.append((name, value))
+    return 0
+def on_data(_session, _flags, _stream, address, size):
+    body.append(string_at(address, size))
+    return 0
+def on_close(_session, _stream):
+    over.append(True)
+    return 0
+functions = [
+    CFUNCTYPE(c_int, c_bool, c_void_p, c_char_p, c_bool, c_char_p)(on_header),
+    CFUNCTYPE(c_int, c_bool, c_bool, c_int32, c_void_p, c_size_t)(on_data),
+    CFUNCTYPE(c_int, c_bool, c_int32)(on_close),
+]
+callbacks, session, frame = c_void_p(), c_void_p(), c_void_p()
+nghttp2.nghttp2_session_callbacks_new(byref(callbacks))
+nghttp2.nghttp2_session_callbacks_set_on_header_callback(callbacks, functions[0])
+nghttp2.nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, functions[1])
+nghttp2.nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, functions[2])
+nghttp2.nghttp2_session_client_new(byref(session), callbacks, None)
+nghttp2.nghttp2_submit_settings(session, 0, None, 0)
+pairs = {(*fields, (b":authority", f"{target.host}:{target.port}".encode()))!r}
+request = (Field * 4)(*[(name, value, len(name), len(value), 0) for name, value in pairs])
+nghttp2.nghttp2_submit_request(session, None, request, 4, None, None)
+buffer = ctypes.create_string_buffer(65536)
+while not over:
+    out = b""
+    while (size := nghttp2.nghttp2_session_mem_send(session, byref(frame))) > 0:
+        out += string_at(frame, size)
+    if out:
+        libssl.SSL_write(ssl, out, len(out))
+    nghttp2.nghttp2_session_mem_recv(session, buffer, libssl.SSL_read(ssl, buffer, 65536))
+sys.stdout.buffer.write(b"".join(body))
+"""

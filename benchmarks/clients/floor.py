@@ -409,26 +409,9 @@ buffer = ctypes.create_string_buffer(65536)
 size = libc.recv(fd, buffer, 65536, 0)
 sys.stdout.buffer.write(buffer.raw[:size].partition(b"\\r\\n\\r\\n")[2])
 """
-    return f"""
-import ctypes, sys
-libc, libssl = ctypes.PyDLL(None), ctypes.PyDLL({SSL!r})
-def made(function, *arguments):
-    function.restype = ctypes.c_void_p
-    return ctypes.c_void_p(function(*arguments))
-fd = libc.socket(2, 1, 0)
-libc.connect(fd, {_address(target.url)!r}, 16)
-context = made(libssl.SSL_CTX_new, made(libssl.TLS_client_method))
-libssl.SSL_CTX_load_verify_locations(context, {target.ca_file.encode()!r}, None)
-libssl.SSL_CTX_set_verify(context, 1, None)
-ssl = made(libssl.SSL_new, context)
-libssl.X509_VERIFY_PARAM_set1_ip_asc(made(libssl.SSL_get0_param, ssl), {target.host.encode()!r})
-libssl.SSL_set_fd(ssl, fd)
-libssl.SSL_set_connect_state(ssl)
-libssl.SSL_write(ssl, {_request(target)!r}, {len(_request(target))})
-buffer = ctypes.create_string_buffer(65536)
-size = libssl.SSL_read(ssl, buffer, 65536)
-sys.stdout.buffer.write(buffer.raw[:size].partition(b"\\r\\n\\r\\n")[2])
-"""
+    from benchmarks.clients._floor_http2 import cold as over_http2
+
+    return over_http2(target, _address(target.url))
 
 
 # --- sockets and TLS -------------------------------------------------------------------------------------------------
