@@ -171,7 +171,7 @@ class _Reader:
             if end < 0:
                 raise Incomplete
             line, at = data[at:end], end + 1
-            if line in {b"", b"\r"} or at - start <= 2:  # a line of one byte is a bare LF after it, too
+            if line in {b"", b"\r"}:
                 break
         self.trailers = _fields(_lines(data[start:at]))
         self.at = at
