@@ -87,7 +87,7 @@ class TgoHttpHeaders:
         #: Changes with every change.
         self.version = 0
         if headers is not None:
-            self._pairs = _pairs(headers)
+            self._pairs = pairs_of(headers)
 
     @classmethod
     def from_fields(cls, fields: Sequence[tuple[bytes, bytes]]) -> TgoHttpHeaders:
@@ -241,7 +241,7 @@ class TgoHttpHeaders:
         :param headers: a mapping, pairs, or another object of this class.
         """
         new: dict[str, list[tuple[str, str]]] = {}
-        for name, value in _pairs(headers):
+        for name, value in pairs_of(headers):
             new.setdefault(name.lower(), []).append((name, value))
         for group in new.values():
             self._replace(group[0][0], group)
@@ -336,8 +336,8 @@ def _text(value: str | bytes | int) -> str:
     raise InvalidRequestError(f"the value of a header field must be text, not {type(value).__name__}")
 
 
-def _pairs(headers: HeaderSource | TgoHttpHeaders) -> list[tuple[str, str]]:
-    """Return the fields of anything that headers can be made from."""
+def pairs_of(headers: HeaderSource | TgoHttpHeaders) -> list[tuple[str, str]]:
+    """Return the fields of anything that headers can be made from, in a new list."""
     source: Any = headers
     pairs = []
     # Iterable is all that is asked of the source, so what it gives is looked at.
@@ -345,6 +345,9 @@ def _pairs(headers: HeaderSource | TgoHttpHeaders) -> list[tuple[str, str]]:
         if isinstance(item, (str, bytes)):
             raise InvalidRequestError("header fields must be pairs of name and value")
         name, value = item
+        if name.__class__ is str and value.__class__ is str:
+            pairs.append((name, value))
+            continue
         if not isinstance(name, (str, bytes)):
             raise InvalidRequestError(f"the name of a header field must be text, not {type(name).__name__}")
         pairs.append((_text(name), _text(value)))

@@ -11,7 +11,8 @@ from .call_options import OPTIONS
 from .content.decoding import accept_encoding
 from .credentials import as_authentication, asking, authentication_for
 from .errors import BodyError, InvalidRequestError, InvalidUrlError
-from .headers import TgoHttpHeaders
+from .headers import pairs_of
+from .http1.request import field_lines, join_head
 from .request import Request
 from .settings import as_retry_policy
 from .uri import parse
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from .call_options import HeaderInput, RequestOptions
+    from .authentication.schemes import Authentication
+    from .call_options import RequestOptions
     from .content.body import Body, BodyInput
     from .settings import RequestSettings
     from .uri import TgoURI
@@ -50,15 +52,19 @@ def http_uri(url: str) -> TgoURI:
     return uri.resolve(uri) if "/." in uri.path else uri
 
 
-def _given_fields(headers: HeaderInput | None) -> list[tuple[str, str]]:
-    return [] if headers is None else TgoHttpHeaders(headers).items()
+def _frame(method: str, body: Body | None) -> list[tuple[str, str]]:
+    """Return the fields that say where the body ends (RFC 9112 section 6)."""
+    if body is not None:
+        if body.length is None:
+            return [("Transfer-Encoding", "chunked")]
+        return [("Content-Length", str(body.length))]
+    return [("Content-Length", "0")] if method in _METHODS_WITH_BODY else []
 
 
-def _frame(given: list[tuple[str, str]], method: str, body: Body | None) -> list[tuple[str, str]]:
-    """Return the fields that say where the body ends (RFC 9112 section 6), where the given ones don't.
+def _check_framing(given: list[tuple[str, str]], body: Body | None) -> None:
+    """Follow the fields given that say where the body ends, if that is possible.
 
-    Given ones are followed, if that is possible: a server that believes other fields than are true would take the
-    rest of the body for the next request.
+    A server that believes other fields than are true would take the rest of the body for the next request.
 
     :raises InvalidRequestError: it isn't.
     """
@@ -72,23 +78,16 @@ def _frame(given: list[tuple[str, str]], method: str, body: Body | None) -> list
         if body is None:
             raise InvalidRequestError("a Transfer-Encoding is given, and no body")
         body.length = None
-        return []
-    if lengths:
-        digits = lengths[0].strip()
-        if not (digits.isascii() and digits.isdigit()):
-            raise InvalidRequestError(f"the Content-Length is not a number: {lengths[0]!a}")
-        length = int(digits)
-        has = 0 if body is None else body.length
-        if has is not None and has != length:
-            raise InvalidRequestError(f"the Content-Length says {length} bytes, and the body has {has}")
-        if body is not None:
-            body.length = length
-        return []
+        return
+    digits = lengths[0].strip()
+    if not (digits.isascii() and digits.isdigit()):
+        raise InvalidRequestError(f"the Content-Length is not a number: {lengths[0]!a}")
+    length = int(digits)
+    has = 0 if body is None else body.length
+    if has is not None and has != length:
+        raise InvalidRequestError(f"the Content-Length says {length} bytes, and the body has {has}")
     if body is not None:
-        if body.length is None:
-            return [("Transfer-Encoding", "chunked")]
-        return [("Content-Length", str(body.length))]
-    return [("Content-Length", "0")] if method in _METHODS_WITH_BODY else []
+        body.length = length
 
 
 def cookie_value(settings: RequestSettings, uri: TgoURI, own: str) -> str:
@@ -110,83 +109,144 @@ def _own_cookies(settings: RequestSettings, given: Mapping[str, str] | None) -> 
     return "; ".join(cookies)
 
 
-class _Draft:
-    """A request in the making.
+class _Template:
+    """What requests to one origin have in common that give fields of the same names, as long as the settings stay as
+    they are. A field that the call gives is not taken from the client's ``request_headers``, and one of these not from
+    what the other settings say.
 
     :param settings: the client's.
-    :param options: the call's.
+    :param uri: the URL of one of the requests.
+    :param given: the names of the fields that the call gives.
+    :raises InvalidRequestError: a field or a limit can't be used.
+
+    :ivar before: the fields that go before those of the call, and :ivar lines_before: as lines.
+    :ivar after: those that go behind them, likewise.
+    :ivar authorized: Authorization is among the fields given by the call or the client.
+    :ivar typed: so is Content-Type.
+    :ivar framed: so is a field that says where the body ends.
+    :ivar cookies: what is sent in Cookie besides what the jar has; ``None`` where the field is given.
+    :ivar authentication: who authenticates the requests.
     """
 
-    __slots__ = ("authentication", "body", "content_type", "cookies", "fields", "method", "names", "settings", "uri")
+    __slots__ = (
+        "after", "authentication", "authorized", "before", "connect", "cookies", "framed", "lines_after",
+        "lines_before", "max_decoded_size", "pool", "receive", "retry", "send", "timeout", "typed",
+    )  # fmt: skip
 
-    def __init__(self, settings: RequestSettings, method: str, url: str, options: RequestOptions) -> None:
-        if not options.keys() <= OPTIONS:
-            unknown = ", ".join(sorted(options.keys() - OPTIONS))
-            raise TypeError(f"a request has no such option: {unknown}; there are {', '.join(sorted(OPTIONS))}")
-        self.settings = settings
-        self.method = method
-        self.uri = http_uri(url)
-        params = options.get("params")
-        if params is not None:
-            from .content.forms import with_params
-
-            self.uri = with_params(self.uri, params)
-        self.body, self.content_type = _make_body(settings, options)
-        self.cookies: str | None = _own_cookies(settings, options.get("cookies"))
-        self.authentication = as_authentication(options.get("auth"))
-        self._make_fields(options.get("headers"))
-
-    def _make_fields(self, headers: HeaderInput | None) -> None:
-        """Make the header fields: the call's, then the client's, then what the settings say.
-
-        A field that is given by one of these is not taken from the next.
-
-        :raises InvalidRequestError: what is given contradicts itself.
-        """
-        settings, uri, body = self.settings, self.uri, self.body
-        given = _given_fields(headers)
-        names = {name.lower() for name, _ in given}
-        for name, value in settings.request_headers.items():
-            if name.lower() not in names:
-                given.append((name, value))
-        names.update(name.lower() for name, _ in given)
-
-        fields: list[tuple[str, str]] = []
-        if "host" in names:
-            if sum(name.lower() == "host" for name, _ in given) > 1:
-                raise InvalidRequestError("more than one Host (RFC 9112 3.2)")
-        else:
-            fields.append(("Host", uri.authority))  # RFC 9112 section 3.2: first, its port unless it is the default
-
+    def __init__(self, settings: RequestSettings, uri: TgoURI, given: tuple[str, ...]) -> None:
+        names = [name.lower() for name in given]
+        self.after = [field for field in settings.request_headers.items() if field[0].lower() not in names]
+        names += [name.lower() for name, _ in self.after]
+        if names.count("host") > 1:
+            raise InvalidRequestError("more than one Host (RFC 9112 3.2)")
         own = [
+            ("Host", uri.authority),  # RFC 9112 section 3.2: first, its port unless it is the default
             ("User-Agent", settings.user_agent),
             ("Accept", "*/*"),
             # RFC 9110 sections 8.1 and 14.1.2: ranges are parts of the coded form, which is of no use without the rest.
             ("Accept-Encoding", "identity" if settings.range or "range" in names else accept_encoding()),
             ("Range", settings.range),
         ]
-        if "cookie" in names:
-            self.cookies = None
-        else:
-            own.append(("Cookie", cookie_value(settings, uri, self.cookies or "")))
-        if body is not None:
-            own.append(("Content-Type", self.content_type))
-        if "authorization" not in names:
-            if self.authentication is None or uri.username:
-                self.authentication = authentication_for(settings, uri)
+        self.cookies: str | None = None
+        if "cookie" not in names:
+            self.cookies = _own_cookies(settings, None)
+            own.append(("Cookie", cookie_value(settings, uri, self.cookies)))
+        self.authorized = "authorization" in names
+        self.authentication: Authentication | None = None
+        if not self.authorized:
+            self.authentication = authentication_for(settings, uri)
             if self.authentication is None:
                 own.append(("Authorization", settings.authorization))
-        else:
-            self.authentication = None
-        fields += [(name, value) for name, value in own if value and name.lower() not in names]
-        fields += _frame(given, self.method, body)
-        self.fields = fields + given
+        self.typed = "content-type" in names
+        self.framed = "content-length" in names or "transfer-encoding" in names
+        self.before = [(name, value) for name, value in own if value and name.lower() not in names]
+        # Each as one text, which costs less to join.
+        self.lines_before = ["\r\n".join(field_lines(self.before))]
+        self.lines_after = ["\r\n".join(field_lines(self.after))] if self.after else []
+        self.connect = _seconds("connect_timeout", settings.connect_timeout)
+        self.receive = _seconds("recv_timeout", settings.recv_timeout)
+        self.send = None if settings.send_timeout is None else _seconds("send_timeout", settings.send_timeout)
+        self.pool = None if settings.pool_timeout is None else _seconds("pool_timeout", settings.pool_timeout)
+        self.timeout = settings.timeout
+        self.max_decoded_size = settings.max_decoded_size
+        self.retry = settings.retry
 
-    def authorize(self) -> str:
-        """Return what to send in Authorization unasked."""
-        if self.authentication is None:
-            return ""
-        return self.authentication.authorize(asking(self.method, self.uri, self.body, self.fields))
+
+def _request(  # noqa: PLR0917
+    settings: RequestSettings,
+    template: _Template,
+    method: str,
+    uri: TgoURI,
+    given: list[tuple[str, str]],
+    connect_timeout: float | None,
+    recv_timeout: float | None,
+    options: RequestOptions,
+) -> Request:
+    """Return the request of a call, checked for what may not be sent: before a connection is made, and whatever that
+    would speak.
+
+    :param template: what it has in common with others.
+    :param given: the header fields that the call gives.
+    """
+    get: Any = options.get
+    params = get("params")
+    if params is not None:
+        from httpclient.content.forms import with_params
+
+        uri = with_params(uri, params)
+    body, content_type = _make_body(settings, options)
+    cookies, authentication = template.cookies, template.authentication
+    before = template.before
+    given_cookies = get("cookies")
+    if given_cookies and cookies is not None:
+        cookies = _own_cookies(settings, given_cookies)
+        before = [field for field in before if field[0] != "Cookie"]
+        before.append(("Cookie", cookie_value(settings, uri, cookies)))
+    given_authentication = as_authentication(get("auth"))
+    if given_authentication is not None and not template.authorized and not uri.username:
+        authentication = given_authentication
+        before = [field for field in before if field[0] != "Authorization"]
+    fields = given
+    if template.framed:
+        _check_framing(given + template.after, body)
+    else:
+        fields = _frame(method, body) + given
+    if content_type and not template.typed:
+        fields = [("Content-Type", content_type), *fields]
+    lines = template.lines_before if before is template.before else field_lines(before)
+    lines = lines + field_lines(fields) + template.lines_after
+    fields = before + fields + template.after
+    if authentication is not None:
+        authorization = authentication.authorize(asking(method, uri, body, fields))
+        if authorization:
+            fields.append(("Authorization", authorization))
+            lines += field_lines(fields[-1:])
+    timeout = get("timeout")
+    if timeout is None:
+        timeout = template.timeout
+    receive = template.receive if recv_timeout is None else _seconds("recv_timeout", recv_timeout)
+    send, pool, retry = get("send_timeout"), get("pool_timeout"), get("retry")
+    if send is None:
+        send = receive if template.send is None else template.send
+    return Request(
+        method,
+        uri,
+        fields,
+        body,
+        template.connect if connect_timeout is None else _seconds("connect_timeout", connect_timeout),
+        receive,
+        time.monotonic() + _seconds("timeout", timeout) if timeout else 0.0,
+        join_head(method, uri.target, lines),
+        template.max_decoded_size,
+        send_timeout=_seconds("send_timeout", send),
+        pool_timeout=template.pool if pool is None else _seconds("pool_timeout", pool),
+        authentication=authentication,
+        retry=template.retry if retry is None else as_retry_policy(retry),
+        cookies=cookies,
+    )
+
+
+# What is imported in here takes its absolute name: looking up a relative one takes a microsecond each time.
 
 
 def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body | None, str]:
@@ -198,7 +258,7 @@ def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body
     if json is not None:
         if data is not None or files is not None:
             raise BodyError("a request has one body: give json or data and files")
-        from .content.forms import json_body
+        from httpclient.content.forms import json_body
 
         return json_body(json)
     if files is not None:
@@ -210,7 +270,7 @@ def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body
         if data is None:
             return None, ""
     elif is_form(data):
-        from .content.forms import form_body
+        from httpclient.content.forms import form_body
 
         return form_body(data)  # type: ignore[arg-type]
     global _make
@@ -231,18 +291,25 @@ def is_form(data: object) -> bool:
 class Preparer:
     """Makes the requests of one client, and keeps what can be kept of those that come again and again."""
 
-    __slots__ = ("_cookies", "_fields_version", "_jar_until", "_jar_version", "_keeps", "_kept", "_version")
+    __slots__ = (
+        "_cookies", "_fields_version", "_jar_until", "_jar_version", "_keeps", "_kept", "_knows", "_templates",
+        "_version",
+    )  # fmt: skip
 
-    #: How many different requests are kept.
+    #: How many different requests are kept, and how many templates for others.
     KEPT = 256
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, float | None, float | None], Request] = {}
-        # What the kept ones were made from. The list of cookies is handed out, so it may change without a word.
+        #: By origin, or URL, and the names of the fields given.
+        self._templates: dict[tuple[str, ...], _Template] = {}
+        # What these were made from. The list of cookies is handed out, so it may change without a word.
         self._version = self._fields_version = -1
         self._cookies: list[str] = []
         self._jar_version = -1
         self._jar_until = 0.0
+        #: It is known when the cookies for a URL change.
+        self._knows = False
         #: The settings allow to keep requests.
         self._keeps = False
 
@@ -273,77 +340,60 @@ class Preparer:
         ):
             self._catch_up(settings)
         if options or not self._keeps:
-            return _request(settings, _Draft(settings, method, url, options), connect_timeout, recv_timeout, options)
+            unknown = ", ".join([name for name in options if name not in OPTIONS])
+            if unknown:
+                raise TypeError(f"a request has no such option: {unknown}; there are {', '.join(sorted(OPTIONS))}")
+            return self._make(settings, method, url, connect_timeout, recv_timeout, options)
         key = method, url, connect_timeout, recv_timeout
         kept = self._kept.get(key)
         if kept is None or (kept.authentication is not None and not kept.authentication.constant):
-            draft = _Draft(settings, method, url, options)
-            kept = _request(settings, draft, connect_timeout, recv_timeout, options)
-            if draft.authentication is None or draft.authentication.constant:
+            kept = self._make(settings, method, url, connect_timeout, recv_timeout, options)
+            if kept.authentication is None or kept.authentication.constant:
                 if len(self._kept) >= self.KEPT:
                     self._kept.clear()
                 self._kept[key] = kept
         return kept  # a request without a body has no state of its own
 
+    def _make(  # noqa: PLR0917
+        self,
+        settings: RequestSettings,
+        method: str,
+        url: str,
+        connect_timeout: float | None,
+        recv_timeout: float | None,
+        options: RequestOptions,
+    ) -> Request:
+        uri = http_uri(url)
+        headers = options.get("headers")
+        given = [] if headers is None else pairs_of(headers)
+        # Cookies and passwords may be for some of the URLs of an origin.
+        where = uri.origin if settings._jar is None and not uri.username else url
+        key = where, *[name for name, _ in given]
+        template = self._templates.get(key)
+        if template is None:
+            template = _Template(settings, uri, key[1:])
+            if self._knows:
+                if len(self._templates) >= self.KEPT:
+                    self._templates.clear()
+                self._templates[key] = template
+        return _request(settings, template, method, uri, given, connect_timeout, recv_timeout, options)
+
     def _catch_up(self, settings: RequestSettings) -> None:
         """Drop what was made from other settings, or of other cookies."""
         version, fields_version = settings._settings_version, settings._request_headers.version
         jar: Any = settings.known_jar
-        same_jar = jar is None or (self._keeps and jar.version == self._jar_version and time.time() < self._jar_until)
+        same_jar = jar is None or (self._knows and jar.version == self._jar_version and time.time() < self._jar_until)
         same_settings = version == self._version and fields_version == self._fields_version
         if same_jar and same_settings and settings.cookies == self._cookies:
             return
-        self._kept = {}
+        self._kept, self._templates = {}, {}
         self._cookies = list(settings.cookies)
-        self._keeps = not (settings.request_body or settings.request_data or settings.timeout)
-        if jar is not None:
-            # Another jar than ours doesn't tell when it changes.
-            self._keeps = self._keeps and hasattr(jar, "version")
-            if self._keeps:
-                self._jar_until, self._jar_version = jar.changes_at(), jar.version
+        # Another jar than ours doesn't tell when it changes.
+        self._knows = jar is None or hasattr(jar, "version")
+        self._keeps = self._knows and not (settings.request_body or settings.request_data or settings.timeout)
+        if jar is not None and self._knows:
+            self._jar_until, self._jar_version = jar.changes_at(), jar.version
         self._version, self._fields_version = version, fields_version
-
-
-def _request(
-    settings: RequestSettings,
-    draft: _Draft,
-    connect_timeout: float | None,
-    recv_timeout: float | None,
-    options: RequestOptions,
-) -> Request:
-    """Return the request of a draft, with its limits."""
-    timeout = _seconds("timeout", options.get("timeout"), settings.timeout)
-    connect = _seconds("connect_timeout", connect_timeout, settings.connect_timeout)
-    receive = _seconds("recv_timeout", recv_timeout, settings.recv_timeout)
-    send = options.get("send_timeout")
-    if send is None:
-        send = settings.send_timeout
-    pool = options.get("pool_timeout")
-    if pool is None:
-        pool = settings.pool_timeout
-    retry = options.get("retry")
-    fields = draft.fields
-    authorization = draft.authorize()
-    if authorization:
-        fields.append(("Authorization", authorization))
-    request = Request(
-        draft.method,
-        draft.uri,
-        fields,
-        draft.body,
-        connect,
-        receive,
-        time.monotonic() + timeout if timeout else 0.0,
-        max_decoded_size=settings.max_decoded_size,
-        send_timeout=_seconds("send_timeout", send, receive),
-        pool_timeout=None if pool is None else _seconds("pool_timeout", pool),
-        authentication=draft.authentication,
-        retry=settings.retry if retry is None else as_retry_policy(retry),
-        cookies=draft.cookies,
-    )
-    # At once, so that what may not be sent is refused before a connection is made, and whatever that would speak.
-    request.http1_head()
-    return request
 
 
 def _seconds(name: str, given: float | None, default: float = 0.0) -> float:

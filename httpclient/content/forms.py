@@ -15,7 +15,7 @@ from .body import Body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from ..uri import TgoURI
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
+
+#: Writes JSON, once there is some to write.
+_encode: Callable[[object], str] | None = None
 
 
 def _table(unencoded: bytes) -> list[str]:
@@ -66,11 +69,13 @@ def json_body(value: object) -> tuple[Body, str]:
     :param value: what ``json.dumps`` takes.
     :raises BodyError: it can't be written as JSON; NaN and infinity can't.
     """
-    import json
+    global _encode
+    if _encode is None:
+        from json import JSONEncoder
 
+        _encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return Body(text.encode()), JSON_TYPE
+        return Body(_encode(value).encode()), JSON_TYPE
     except UnicodeEncodeError:
         raise BodyError(
             "the value has text with half of a surrogate pair in it, which UTF-8 has no bytes for"

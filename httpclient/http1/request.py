@@ -116,7 +116,15 @@ def build_head(method: str, target: str, fields: list[tuple[str, str]]) -> bytes
     :return: the request line, the fields and the empty line.
     :raises InvalidRequestError: something in it may not be sent.
     """
-    lines = [f"{check_method(method)} {check_target(target)} HTTP/1.1"]
+    return join_head(method, target, field_lines(fields))
+
+
+def field_lines(fields: list[tuple[str, str]]) -> list[str]:
+    """Check header fields, and return each as a line without its end.
+
+    :raises InvalidRequestError: one may not be sent.
+    """
+    lines = []
     for name, value in fields:
         # The short way for what is plain text and known or printable; the checks for everything else.
         if name.__class__ is not str or name not in _known_names:
@@ -125,13 +133,20 @@ def build_head(method: str, target: str, fields: list[tuple[str, str]]) -> bytes
             lines.append(f"{name}: {value.strip(' ')}")
         else:
             lines.append(f"{name}: {check_field_value(value, name)}")
-    lines.append("\r\n")
-    head = "\r\n".join(lines)
+    return lines
+
+
+def join_head(method: str, target: str, lines: list[str]) -> bytes:
+    """Check method and target, and return the head of a request whose fields have been checked.
+
+    :param lines: the fields, see :func:`field_lines`; several may be joined to one text by CRLF.
+    """
+    whole = [f"{check_method(method)} {check_target(target)} HTTP/1.1", *lines, "\r\n"]
     try:
-        return head.encode("latin-1")
+        return "\r\n".join(whole).encode("latin-1")
     except UnicodeEncodeError:
         # Each line by itself: one that doesn't fit into Latin-1 doesn't change how the others are sent.
-        return b"\r\n".join([encode_field_value(line) for line in lines])
+        return b"\r\n".join([encode_field_value(line) for line in "\r\n".join(whole).split("\r\n")])
 
 
 def encode_chunk(data: bytes | bytearray | memoryview) -> bytes:
