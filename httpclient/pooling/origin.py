@@ -236,7 +236,7 @@ class Origin(OriginConnections):
                 raise aborted()
             self._opening[exchange] = connection
         if self._places.used > self.pool.max_idle_connections:
-            self.pool.trim_idle()
+            self.pool.opens_one()
         return connection
 
     def _opened(self, connection: TgoSocketConnection, exchange: Exchange) -> HttpConnection:

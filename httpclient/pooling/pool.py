@@ -166,8 +166,8 @@ class ConnectionPool:
     """
 
     __slots__ = (
-        "__weakref__", "_closed", "_evicted", "_lock", "_longest_idle", "_origins", "_proxy_tls_context", "_router",
-        "_sweep_at", "_timer", "_tls_context", "_tls_options", "_watcher", "http2", "http2_options",
+        "__weakref__", "_closed", "_evicted", "_lock", "_longest_idle", "_opened", "_origins", "_proxy_tls_context",
+        "_router", "_sweep_at", "_timer", "_tls_context", "_tls_options", "_watcher", "http2", "http2_options",
         "keep_alive_expiry", "limits", "max_connections_per_origin", "max_idle_connections", "places",
         "socket_manager", "watching",
     )  # fmt: skip
@@ -200,6 +200,8 @@ class ConnectionPool:
         self._longest_idle: deque[tuple[float, HttpConnection]] = deque()
         #: Connections that aren't idle any more because somebody closes them. With the lock of the connections.
         self._evicted: list[HttpConnection] = []
+        #: How many connections have been opened since somebody looked whether too many are idle, more or less.
+        self._opened = 0
         self.keep_alive_expiry = min(keep_alive_expiry, FOREVER)
         self.limits = http1_limits
         self._tls_options = tls_options
@@ -395,6 +397,18 @@ class ConnectionPool:
         for origin in list(self._origins.values()):
             origin.tell_again()
         self.make_room()
+
+    def opens_one(self) -> None:
+        """Another connection is being opened, of more than may be idle: see to it that not many of them are. With
+        nothing locked.
+
+        Looking takes a moment for each origin, so it isn't done for each connection: there may be a sixteenth more than
+        the limit until the worker looks.
+        """
+        self._opened += 1
+        if 16 * self._opened > self.max_idle_connections:
+            self._opened = 0
+            self.trim_idle()
 
     def trim_idle(self, idle_since: float = FOREVER) -> None:
         """Close the longest idle connections beyond their limit. With nothing locked.
