@@ -40,10 +40,10 @@ def begin(  # noqa: PLR0917
 ) -> Future[HttpResponse]:
     """Begin a request and return the Future of its response; see :meth:`TgoHttpClient.request`."""
     request = client._preparer.prepare(client, method, url, connect_timeout, recv_timeout, options)
-    call = PendingCall(client, client._pool or client._open_pool(), request)
+    call = PendingCall(client, client._pool or client._open_pool())
     client._running.add(call)
     try:
-        call.attempt(client)
+        call.attempt(client, request)
     except BaseException:
         call.forget(client)
         raise
@@ -57,31 +57,28 @@ class PendingCall(HttpFuture):
 
     :param client: whose call it is.
     :param pool: the connections to use.
-    :param request: the first request.
     """
 
-    __slots__ = ("_client", "_exchange", "_flow", "_given_up", "_pool", "_request", "_started")
+    __slots__ = ("_client", "_exchange", "_flow", "_given_up", "_pool", "_started")
 
-    def __init__(self, client: TgoHttpClient, pool: ConnectionPool, request: Request) -> None:
+    def __init__(self, client: TgoHttpClient, pool: ConnectionPool) -> None:
         HttpFuture.__init__(self)
         #: ``None`` when the call has ended: a result that somebody keeps must not keep the client.
         self._client: TgoHttpClient | None = client
         self._pool = pool
-        self._request = request
         #: Made when something follows from an attempt; most calls are over with the first.
         self._flow: Flow | None = None
         self._started = monotonic()
         self._exchange: Exchange | None = None
         self._given_up = False
 
-    def attempt(self, client: TgoHttpClient) -> None:
-        """Make an attempt at the request, the first or the next one."""
-        flow = self._flow
-        request = self._request if flow is None else flow.request
+    def attempt(self, client: TgoHttpClient, request: Request) -> None:
+        """Make an attempt, the first or the next one."""
         if client.on_recv is None and client.on_sent is None and client.on_informational is None:
             exchange = Exchange(request, self)
         else:
             exchange = client.new_exchange(request, self)
+        flow = self._flow
         if flow is not None:
             exchange.fresh = flow.fresh
             exchange.began = monotonic()
@@ -125,22 +122,24 @@ class PendingCall(HttpFuture):
 
     def _next_attempt(self, client: TgoHttpClient) -> None:
         """Make another attempt, after the pause that the flow asks for. In a worker's thread."""
-        assert self._flow is not None
-        if not self._flow.pause:
-            self.attempt(client)
+        flow = self._flow
+        if flow is None:
+            return  # somebody has ended the call
+        if not flow.pause:
+            self.attempt(client, flow.request)
             return
         worker = self._pool.socket_manager.choose_worker()
-        when = monotonic() + self._flow.pause
+        when = monotonic() + flow.pause
         worker.call_soon(lambda: worker.call_at(when, self._attempt_late))
 
     def _attempt_late(self) -> None:
-        client = self._client
-        if client is None:
+        client, flow = self._client, self._flow
+        if client is None or flow is None:
             return
         try:
             if self._given_up:
                 raise aborted("the request was given up")
-            self.attempt(client)
+            self.attempt(client, flow.request)
         except HttpClientError as error:
             self._finish(None, error)
         except BaseException as error:
@@ -152,7 +151,7 @@ class PendingCall(HttpFuture):
             return False
         flow = self._flow
         if flow is None:
-            flow = self._flow = Flow(client, self._request)
+            flow = self._flow = Flow(client, exchange.request)
         if exchange.error is not None:
             return flow.retry(exchange, exchange.error)
         if flow.follow(exchange, HttpResponse(exchange)) is not None:

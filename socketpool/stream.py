@@ -215,7 +215,8 @@ class Stream:
 
     def is_quiet(self) -> bool:
         """Tell whether an idle connection is usable: open, and the peer has sent nothing that nobody asked for."""
-        return bool(recv_now(self.fd, PEEK_POINTER, 1, PEEK) < 0 and get_errno() == EAGAIN)
+        count: int = recv_now(self.fd, PEEK_POINTER, 1, PEEK)
+        return count < 0 and get_errno() == EAGAIN
 
     @property
     def has_buffered_input(self) -> bool:

@@ -67,6 +67,8 @@ class Http1Caller(Http1Link):
             raise failure from error
         finally:
             callers.pop()
+        if exchange.done and not self._finished(exchange):
+            self._drop()
 
     def pump_stream(self, exchange: Exchange) -> None:
         """Like :meth:`pump`, for an exchange whose caller comes back for more."""
@@ -254,8 +256,7 @@ class Http1Caller(Http1Link):
         """Close the connection and return what to raise."""
         closing, peer = self.closing, self.peer
         self.exchange = None
-        self.connection.abort()
-        self.origin.forget(self)  # type: ignore[arg-type]
+        self._drop()
         if not isinstance(error, Exception):
             exchange.error = aborted("the request was interrupted")
             exchange.done = True
@@ -268,15 +269,16 @@ class Http1Caller(Http1Link):
         exchange.done = True
         return failure
 
+    def _drop(self) -> None:
+        self.connection.abort()
+        self.origin.forget(self)  # type: ignore[arg-type]
+
     def consumed(self, exchange: Exchange, size: int) -> None:
         """The reader of a stream has taken *size* bytes. HTTP/1.1 needs no word about it: nothing more was read."""
 
     def give_up(self, exchange: Exchange) -> None:
         """The reader of a stream is through with it; what is left of the response ends the connection."""
-        if self.exchange is exchange:
-            if exchange.done and exchange.error is None:
-                self.origin.finished(self)  # type: ignore[arg-type]
-            else:
-                self.exchange = None
-                self.connection.abort()
-                self.origin.forget(self)  # type: ignore[arg-type]
+        if self.exchange is not exchange or (exchange.done and exchange.error is None and self._finished(exchange)):
+            return
+        self.exchange = None
+        self._drop()

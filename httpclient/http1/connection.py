@@ -23,7 +23,7 @@ from ..errors import (
 from ..exchange import LARGE
 from ..failures import EventFailedError, deadline_passed, transfer_failure
 from .caller import Http1Caller
-from .link import CONTINUE_WAIT, NO_LIMIT, NO_PARSER, look_again, settled, spoilt
+from .link import CONTINUE_WAIT, NO_LIMIT, look_again, settled, spoilt
 from .upload import Progress, wire_pieces
 
 TYPE_CHECKING = False
@@ -51,8 +51,6 @@ class Http1Connection(Http1Caller):
         connection.handler = self
         connection.attach(worker)
         self._timer_limit = NO_LIMIT  # the timer may be another worker's
-        if self._parser is not NO_PARSER:
-            self._put_parser()
 
     def watch_idle(self, worker: TSocketPoolWorker) -> bool:
         """Give an idle connection to a worker, which notices when the peer closes it."""
@@ -61,10 +59,6 @@ class Http1Connection(Http1Caller):
         except OSError:
             return False
         return True
-
-    def _put_parser(self) -> None:
-        self.origin.parsers.append(self._parser)
-        self._parser = NO_PARSER
 
     def start(self, exchange: Exchange) -> bool:
         """Send the request; the worker reads the response. Only in the thread of the connection's worker.
@@ -212,13 +206,7 @@ class Http1Connection(Http1Caller):
                 if self.exchange is None:
                     return
             self._leave()
-        self.exchange = None
-        self.head = exchange.head
-        if self.is_reusable():
-            if self._parser is not NO_PARSER:
-                self._put_parser()
-            self.origin.give_back(self, exchange.ended_at)
-        else:
+        if not self._finished(exchange):
             self._discard()
         call = exchange.call
         if call is not None:

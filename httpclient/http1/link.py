@@ -89,8 +89,8 @@ class Http1Link:
         #: Why the other side of this process ends it; whoever waits for it raises this.
         self.closing: HttpClientError | None = None
         self.exchange: Exchange | None = None
-        #: Of the response that is arriving. A worker takes it from the origin when the first bytes are there, and gives
-        #: it back after the last, since there may be thousands of connections; a caller keeps it.
+        #: Of the response that is arriving, taken from the origin when the first bytes are there, and given back after
+        #: the last, since there may be thousands of connections.
         self._parser = NO_PARSER
         #: Everything of the request has been given to the socket, so another request may follow it.
         self._body_over = True
@@ -138,18 +138,28 @@ class Http1Link:
                 self._keep_alive = _keep_alive(value)
         return self._keep_alive
 
-    def is_reusable(self) -> bool:
-        """Tell whether the exchange is over, and the connection may carry another one, as far as both have said.
+    def _finished(self, exchange: Exchange) -> bool:
+        """The response is complete: give the connection back if it may carry another exchange, as far as both have
+        said. Whether it has ended meanwhile is looked at when it is used again.
 
-        Whether it has ended meanwhile is looked at when it is used again.
+        :return: ``False`` if it may not.
         """
-        return (
-            self._parser.reusable
+        self.exchange = None
+        self.head = head = exchange.head
+        parser = self._parser
+        if (
+            parser.reusable
             and self._body_over
             and not self._last
             # A proxy that refuses a request before it has read all of it (squid, for one) never reads the rest.
-            and (self._forwarding is None or self.head is None or self.head.status != 407)
-        )
+            and (self._forwarding is None or head is None or head.status != 407)
+        ):
+            if parser is not NO_PARSER:
+                self._parser = NO_PARSER
+                self.origin.parsers.append(parser)
+            self.origin.give_back(self, exchange.ended_at)  # type: ignore[arg-type]
+            return True
+        return False
 
     def close(self, reason: HttpClientError | None = None) -> None:
         """End the connection from any thread; an exchange on it fails with *reason*."""
@@ -161,9 +171,7 @@ class Http1Link:
 
     def _expect(self, exchange: Exchange) -> ResponseParser:
         """Return the parser for the response to the exchange, which begins."""
-        parser = self._parser
-        if parser is NO_PARSER:
-            parser = self._parser = _take_parser(self.origin)
+        parser = self._parser = _take_parser(self.origin)
         parser.start(exchange.request.method, exchange)
         return parser
 

@@ -52,8 +52,6 @@ class Origin(OriginConnections):
         try:
             connection = self._take(exchange) or self._acquire(exchange)
             connection.run(exchange)
-            if exchange.done:
-                self.finished(connection)
         except BaseException as error:
             if not isinstance(error, Exception):
                 self.interrupted(exchange)
@@ -75,19 +73,6 @@ class Origin(OriginConnections):
                 advice="Use TgoHttpClient(http2=True) if the server speaks HTTP/2 without being asked",
             )  # fmt: skip
         return connection
-
-    def finished(self, connection: HttpConnection) -> None:
-        """A caller has read the response to its end; keep the connection if it is good for another."""
-        if not connection.is_http2:
-            exchange, connection.exchange = connection.exchange, None
-            ended_at = 0.0
-            if exchange is not None:
-                connection.head = exchange.head
-                ended_at = exchange.ended_at
-            if connection.is_reusable():
-                self.give_back(connection, ended_at)
-            else:
-                self._drop(connection)
 
     def interrupted(self, exchange: Exchange) -> None:
         """After KeyboardInterrupt and the like: end the connection that the exchange had, unless others have it by
