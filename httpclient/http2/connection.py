@@ -15,7 +15,7 @@ from nghttp2_api.constants import NGHTTP2_CANCEL
 
 from ..errors import DeadlineError, HttpClientError, RemoteClosedError
 from ..failures import aborted, transfer_failure
-from .driver import Http2Driver, too_slow
+from .driver import FRESH, Http2Driver, too_slow
 from .link import WORKER
 
 TYPE_CHECKING = False
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 #: How many bytes a reader takes before the session is told: an eighth of a stream's window.
 _TAKEN_STEP = 128 * 1024
-
-#: Seconds for which a connection that was just used counts as alive, and isn't looked at before it is used again.
-_MOMENT = 0.1
 
 
 class Http2Connection(Http2Driver):
@@ -55,12 +52,12 @@ class Http2Connection(Http2Driver):
     @property
     def accepts_streams(self) -> bool:
         """Another exchange can be started; beyond the peer's limit it waits its turn inside the session."""
-        return not self._ended and self.closing is None and self._session.accepts_streams
+        return self.session.accepts_streams
 
     @property
     def ended_in_turn(self) -> bool:
         """The server has said goodbye, and has processed requests before that: another connection gets on with it."""
-        session = self._session
+        session = self.session
         return session.goaway_received and session.last_stream_id > 0
 
     # The caller drives, or waits for who does
@@ -71,10 +68,11 @@ class Http2Connection(Http2Driver):
         :raises HttpClientError: the exchange failed.
         """
         try:
-            mine = self._begin(exchange)
-            if exchange.on_sent is not None:
-                exchange.on_sent(exchange.request.http1_head())
-            self._wait(exchange, mine)
+            if not (self._quick and self._run_alone(exchange)):
+                mine = self._begin(exchange)
+                if exchange.on_sent is not None:
+                    exchange.on_sent(exchange.request.http1_head())
+                self._wait(exchange, mine)
         except BaseException as error:
             self._fail(exchange, error)
             raise
@@ -99,7 +97,7 @@ class Http2Connection(Http2Driver):
                     mine = True
                 else:
                     mine = self._may_drive(exchange)
-                check = idle and now - self.idle_since >= _MOMENT
+                check = idle and now - self.idle_since >= FRESH
                 ready = before is not WORKER and not check if mine else True
                 if ready:
                     self._submit(exchange, now)
@@ -188,7 +186,7 @@ class Http2Connection(Http2Driver):
         with self._lock:
             if self._ended:
                 return
-            self._session.resume(exchange.stream_id)
+            self.session.resume(exchange.stream_id)
             self._send_aside()
             ready = self._collect()
         self._tell(ready, None)
@@ -199,7 +197,7 @@ class Http2Connection(Http2Driver):
             if self._exchanges.pop(exchange.stream_id, None) is None or exchange.done:
                 return
             if not self._ended:
-                self._session.cancel(exchange.stream_id, code)
+                self.session.cancel(exchange.stream_id, code)
                 self._send_aside()
             exchange.on_failure(error)
             ready = self._collect()
@@ -213,7 +211,7 @@ class Http2Connection(Http2Driver):
         with self._lock:
             if self._ended or exchange.done:
                 return False
-            sent = self._session.update_priority(exchange.stream_id, priority)
+            sent = self.session.update_priority(exchange.stream_id, priority)
             self._send_aside()
             ready = self._collect()
         self._tell(ready, None)
@@ -226,14 +224,14 @@ class Http2Connection(Http2Driver):
         """
         with self._lock:
             if not self._ended and not self.settings_received:
-                self._session.when_settings_received(lambda: self._news.append(party))
+                self.session.when_settings_received(lambda: self._news.append(party))
                 self._send_aside()  # a new connection hasn't said anything yet
         self.await_party(party)
 
     @property
     def settings_received(self) -> bool:
         """The peer's SETTINGS have arrived."""
-        return self._session.settings_received
+        return self.session.settings_received
 
     @property
     def ended(self) -> bool:
@@ -243,30 +241,7 @@ class Http2Connection(Http2Driver):
     def remote_setting(self, identifier: int) -> int:
         """Return a setting of the peer (RFC 9113 section 6.5.2)."""
         with self._lock:
-            return self._session.remote_setting(identifier)
-
-    def _submit(self, exchange: Exchange, now: float) -> None:
-        """Queue the request in the session. With the lock held."""
-        session = self._session
-        exchange.connection = self
-        if self._ended or not session.accepts_streams:
-            raise RemoteClosedError("the HTTP/2 connection has just ended", retry_safe=True)
-        request = exchange.request
-        exchange.news = self._news
-        exchange.last_activity = now
-        self.uses += 1
-        head = request.http2_head
-        if head is not None:
-            stream_id = session.submit_head(head, exchange)
-        else:
-            uri = request.uri
-            stream_id = session.submit(
-                request.method, uri.scheme, uri.authority, uri.target, request.fields, request.body, exchange,
-                exchange.protocol,
-            )  # fmt: skip
-            request.keep_http2_head()
-        exchange.stream_id = stream_id
-        self._exchanges[stream_id] = exchange
+            return self.session.remote_setting(identifier)
 
     # A worker drives
 
@@ -315,7 +290,7 @@ class Http2Connection(Http2Driver):
             if health is not None:
                 health.heard = time.monotonic()
             try:
-                self._session.receive_at(block.view, block.address, block.pointer, count)
+                self.session.receive_at(block.view, block.address, block.pointer, count)
                 self._send_pending()
             except (OSError, HttpClientError) as error:
                 self._lost(error)
@@ -363,7 +338,7 @@ class Http2Connection(Http2Driver):
                     due = min(due, limit) if due else limit
             for exchange in late:
                 del self._exchanges[exchange.stream_id]
-                self._session.cancel(exchange.stream_id)
+                self.session.cancel(exchange.stream_id)
             if late:
                 self._send_aside()
             idle = bool(late) and self._is_left()
@@ -393,7 +368,7 @@ class Http2Connection(Http2Driver):
             if self._ended or exchange.done:
                 return
             size, exchange.taken = exchange.taken, 0
-            self._session.consume(exchange.stream_id, size)
+            self.session.consume(exchange.stream_id, size)
             self._send_aside()
             ready = self._collect()
         self._tell(ready, None)
@@ -415,7 +390,7 @@ class Http2Connection(Http2Driver):
                 return False
             if self._ended:
                 return True
-            self._session.cancel(exchange.stream_id)
+            self.session.cancel(exchange.stream_id)
             self._send_aside()
             ready = self._collect()
             idle = self._is_left()
@@ -446,7 +421,7 @@ class Http2Connection(Http2Driver):
             age = now - self.idle_since
             attached = self.connection.attached
             if age >= expiry and not busy:
-                self._session.terminate()
+                self.session.terminate()
                 self._lost(aborted("the connection was idle for too long"))
             elif age >= settled and not attached:
                 self._attach(worker)
@@ -466,7 +441,7 @@ class Http2Connection(Http2Driver):
         with self._lock:
             origin = self.origin
             scheme = "https" if origin.tls else "http"
-            return session_statistics(self._session, f"{scheme}://{origin.host}:{origin.port}", self.peer)
+            return session_statistics(self.session, f"{scheme}://{origin.host}:{origin.port}", self.peer)
 
     @property
     def is_idle(self) -> bool:
@@ -478,7 +453,7 @@ class Http2Connection(Http2Driver):
         with self._lock:
             if not self.is_idle:
                 return False
-            self._session.terminate()
+            self.session.terminate()
             self._lost(aborted("the connection was idle, and was closed"))
         return True
 
@@ -488,7 +463,7 @@ class Http2Connection(Http2Driver):
         with self._lock:
             driver = self._driver
             if not self._ended:
-                self._session.terminate()
+                self.session.terminate()
                 self._lost(self.closing)
             ready = self._collect()
         self._tell(ready, None)

@@ -16,7 +16,7 @@ import time
 
 from linuxapi.socketconst import POLLIN, POLLOUT
 from socketpool import TransferTimeoutError
-from socketpool.stream import Stream, read_blocks
+from socketpool.stream import Stream, free_blocks, read_blocks
 
 from ..errors import (
     DeadlineError,
@@ -31,10 +31,13 @@ from .link import WORKER, Http2Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from socketpool import MemoryBlock, TSocketPoolWorker
+    from socketpool import TSocketPoolWorker
 
     from ..exchange import Exchange
     from .link import Party
+
+#: Seconds for which a connection that was just used counts as alive, and isn't looked at before it is used again.
+FRESH = 0.1
 
 #: Seconds in which a server that is near answers, as a rule. The kernel counts in steps of this size.
 _MOMENT = 0.004
@@ -93,6 +96,84 @@ class Http2Driver(Http2Link):
         finally:
             read_blocks.release_mem(block)
         self._tell(ready, None)
+
+    # Alone
+
+    def _run_alone(self, exchange: Exchange) -> bool:
+        """Carry out a request that has the connection for itself, in one go: its response will come within a moment, so
+        it is waited for inside of the read. That takes one system call instead of two, and nothing of ours in between.
+
+        Nobody else may use the stream meanwhile (OpenSSL's objects are for one thread at a time), and nothing is locked
+        in which others would have to wait: they leave what they have to send to the driver, and from then on the
+        connection isn't used in this way for a while.
+
+        :return: ``False`` if this isn't the way, and nothing has been done.
+        """
+        request = exchange.request
+        if (
+            request.body is not None
+            or request.deadline
+            or request.recv_timeout < _A_LONG_MOMENT
+            or exchange.on_sent is not None
+        ):
+            return False
+        now = time.monotonic()
+        lock = self._lock
+        with lock:
+            stream = self.connection.stream
+            if (
+                self._driver is not None
+                or self._exchanges
+                or now - self.idle_since >= FRESH
+                or now < self._alone_since
+                or stream is None
+            ):
+                return False
+            self._driver = exchange
+            self._submit(exchange, now)
+            try:
+                self._send_pending()
+                self._in_kernel = not stream.backlog_size
+            except OSError as error:
+                self._lost(error)
+        # Who is interrupted from here on, and before _read() has what was received, ends the connection: _hand_over().
+        if self._in_kernel and self._receive_alone(exchange, stream, now):
+            self.origin.became_idle()
+        else:
+            self._wait(exchange, True)
+        return True
+
+    def _receive_alone(self, exchange: Exchange, stream: Stream, began: float) -> bool:
+        """Receive once. ``True`` if that was the response, nobody else is there, and the role has been given up."""
+        lock = self._lock
+        received = -1
+        try:
+            block = free_blocks.pop()
+        except IndexError:
+            block = read_blocks.request_mem()
+        try:
+            try:
+                received = stream.receive(block, _MOMENT)
+            except TransferTimeoutError:
+                self._quick = False
+            except OSError as error:
+                with lock:
+                    self._in_kernel = False
+                    self._lost(error)
+            with lock:
+                self._read(block, received)
+                if not exchange.done or exchange.error is not None:
+                    return False
+                self._exchanges.pop(exchange.stream_id, None)
+                if self._exchanges or self._waiters or stream.backlog_size or not self.session.accepts_streams:
+                    return False
+                self._news.clear()
+                self.idle_since = ended = exchange.ended_at
+                self._quick = ended - began < _MOMENT
+                self._driver = None
+                return True
+        finally:
+            free_blocks.append(block)
 
     # Waiting
 
@@ -165,7 +246,7 @@ class Http2Driver(Http2Link):
         stream = self.connection.stream
         if self._ended or stream is None:
             return False
-        progressed = self._session.upload_progressed(exchange.stream_id)
+        progressed = self.session.upload_progressed(exchange.stream_id)
         # What the kernel has taken from us, the line hasn't.
         before, self._untaken = self._untaken, stream.untaken()
         sending = progressed is not None or self._untaken > 0
@@ -191,15 +272,11 @@ class Http2Driver(Http2Link):
         began = party.last_activity
         block = read_blocks.request_mem()
         try:
-            received = self._receive_soon(stream, party, block) if self._quick else None
             while True:
-                if received is None and not stream.wait(
-                    POLLIN | POLLOUT if stream.backlog_size else POLLIN, self._patience(party)
-                ):
+                if not stream.wait(POLLIN | POLLOUT if stream.backlog_size else POLLIN, self._patience(party)):
                     continue
                 with lock:
-                    self._read(block, received)
-                    received = None
+                    self._read(block)
                     ready = self._collect() if news else []
                     satisfied = party.satisfied()
                     left = (
@@ -207,7 +284,7 @@ class Http2Driver(Http2Link):
                         and not self._exchanges
                         and not self._waiters
                         and not stream.backlog_size
-                        and self._session.accepts_streams
+                        and self.session.accepts_streams
                     )
                     if left:
                         self._driver = None
@@ -220,46 +297,6 @@ class Http2Driver(Http2Link):
                     return False
         finally:
             read_blocks.release_mem(block)
-
-    def _receive_soon(self, stream: Stream, party: Party, block: MemoryBlock) -> int | None:
-        """Wait for the response to a lone request inside of the read itself, for a moment: that takes one system call
-        instead of two, and nothing of ours in between.
-
-        Nobody else may use the stream meanwhile (OpenSSL's objects are for one thread at a time), and nothing is locked
-        in which others would have to wait: they leave what they have to send to the driver, and from then on the
-        connection isn't used in this way for a while.
-
-        :return: what :meth:`_read` has to know next; ``None`` if this isn't the way.
-        """
-        request = party.request
-        if (
-            request.body is not None
-            or party.head is not None  # the rest of a body is read in the other way: more than a record at once
-            or request.deadline
-            or request.recv_timeout < _A_LONG_MOMENT
-        ):
-            return None
-        with self._lock:
-            if (
-                len(self._exchanges) != 1
-                or self._waiters
-                or self._ended
-                or stream.backlog_size
-                or not party.sends_first
-                or party.last_activity < self._alone_since
-            ):
-                return None
-            self._in_kernel = True
-        # Who is interrupted from here on, and before _read() has what was received, ends the connection: _hand_over().
-        try:
-            return stream.receive(block, _MOMENT)
-        except TransferTimeoutError:
-            self._quick = False
-        except OSError as error:
-            with self._lock:
-                self._in_kernel = False
-                self._lost(error)
-        return -1
 
     # Telling
 
@@ -324,7 +361,7 @@ class Http2Driver(Http2Link):
                     failure.__cause__ = error
                 with self._lock:
                     if exchange.stream_id in self._exchanges:
-                        self._session.cancel(exchange.stream_id)
+                        self.session.cancel(exchange.stream_id)
                         del self._exchanges[exchange.stream_id]
                         if self._driver is None or self._driver is WORKER:
                             self._retire()

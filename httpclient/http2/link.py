@@ -56,8 +56,8 @@ class Http2Link:
 
     __slots__ = (
         "__weakref__", "_alone_since", "_driver", "_ended", "_exchanges", "_flush_asked", "_health", "_in_kernel",
-        "_lock", "_news", "_pushing", "_quick", "_sending", "_session", "_timer", "_untaken", "_waiters", "closing",
-        "connection", "engine", "idle_since", "origin", "peer", "uses",
+        "_lock", "_news", "_pushing", "_quick", "_sending", "_timer", "_untaken", "_waiters", "closing", "connection",
+        "engine", "idle_since", "origin", "peer", "session", "uses",
     )  # fmt: skip
 
     #: Unlike Http1Connection, it carries many exchanges at a time.
@@ -77,7 +77,7 @@ class Http2Link:
         self._lock = threading.Lock()
         options = origin.pool.http2_options
         trace: Http2Trace | None = options.get("trace") or default_trace()
-        self._session = Http2Session(trace=None if trace is None else self._guarded(trace))
+        self.session = Http2Session(trace=None if trace is None else self._guarded(trace))
         #: Who reads: ``None``, the worker, or the party of the thread that does.
         self._driver: object = WORKER if connection.attached else None
         #: The exchanges under way, by stream.
@@ -122,6 +122,32 @@ class Http2Link:
 
         return tell
 
+    # Requests
+
+    def _submit(self, exchange: Exchange, now: float) -> None:
+        """Queue the request in the session. With the lock held.
+
+        :raises RefusedStreamError: the connection has just ended.
+        """
+        session = self.session
+        request = exchange.request
+        exchange.connection = self
+        exchange.news = self._news
+        exchange.last_activity = now
+        self.uses += 1
+        head = request.http2_head
+        if head is not None:
+            stream_id = session.submit_head(head, exchange)
+        else:
+            uri = request.uri
+            stream_id = session.submit(
+                request.method, uri.scheme, uri.authority, uri.target, request.fields, request.body, exchange,
+                exchange.protocol,
+            )  # fmt: skip
+            request.keep_http2_head()
+        exchange.stream_id = stream_id
+        self._exchanges[stream_id] = exchange
+
     # Bytes
 
     def _read(self, block: MemoryBlock, received: int | None = None) -> None:
@@ -137,7 +163,7 @@ class Http2Link:
                 raise RemoteClosedError("the HTTP/2 connection was closed")
             if stream.backlog_size:
                 stream.flush()
-            session = self._session
+            session = self.session
             count = stream.receive_now(block) if received is None else received
             health = self._health
             if health is not None and count > 0:
@@ -164,17 +190,23 @@ class Http2Link:
             return
         connection = self.connection
         stream = connection.stream
-        while stream is not None and not stream.backlog_size:
-            data = self._session.data_to_send()
-            if not data:
-                return
-            # While a worker reads, it uses the stream too, under the lock of the connection.
-            if connection.attached:
-                connection.send(data)
-            else:
-                stream.send(data)
-            if len(data) < SEND_SIZE:
-                return  # that was all
+        try:
+            while stream is not None and not stream.backlog_size:
+                data = self.session.data_to_send()
+                if not data:
+                    return
+                if connection.token:
+                    # Attached: the worker uses the stream too, while it reads, under the lock of the connection.
+                    connection.send(data)
+                else:
+                    stream.send(data)
+                if len(data) < SEND_SIZE:
+                    return  # that was all
+        except (OSError, HttpClientError):
+            raise
+        except BaseException:
+            self._lost(aborted("sending was interrupted"))  # what was taken out of the session is lost
+            raise
 
     def _send_aside(self) -> None:
         """Like :meth:`_send_pending`, for who isn't the driver: what the peer doesn't take at once is seen to, and an
@@ -265,12 +297,12 @@ class Http2Link:
             return
         with self._lock:
             now = time.monotonic()
-            error = None if self._ended else health.look(self._session, now, self._driver is not None)
+            error = None if self._ended else health.look(self.session, now, self._driver is not None)
             if error is not None:
-                self._session.give_up(error, goaway_code(error))
+                self.session.give_up(error, goaway_code(error))
                 self._lost(error)
             elif not self._ended:
-                if self._driver is None and (health.expects_answer or not self._session.settings_acknowledged):
+                if self._driver is None and (health.expects_answer or not self.session.settings_acknowledged):
                     self._attach(worker)
                 self._send_aside()
             ready = self._collect()
@@ -281,8 +313,8 @@ class Http2Link:
 
     def _retire(self) -> None:
         """End a connection that takes no more requests, once nothing is left on it. With the lock held."""
-        if not self._exchanges and not self._ended and not self._session.accepts_streams:
-            self._session.terminate()
+        if not self._exchanges and not self._ended and not self.session.accepts_streams:
+            self.session.terminate()
             self._lost(aborted("the HTTP/2 connection takes no more requests"))
 
     def _lost(self, error: BaseException) -> None:
@@ -304,11 +336,11 @@ class Http2Link:
         else:
             reason = RemoteClosedError(str(getattr(error, "strerror", None) or error))
             reason.__cause__ = error
-        self._session.connection_lost(reason)
+        self.session.connection_lost(reason)
         for exchange in self._exchanges.values():
             if exchange.error is reason:
                 exchange.error = copy(reason)  # each its own: where it happened will be added
-        self._session.close()
+        self.session.close()
         for party in self._waiters:
             self._wake(party)
         if stream is not None:

@@ -52,7 +52,7 @@ def test_stream_numbers_run_out(way: Way, http2_scripted: Http2Servers) -> None:
         way.get(http, server.url)
         connection = connection_of(http)
         with connection._lock:
-            assert nghttp2_session_set_next_stream_id(connection._session._pointer, 2**31 - 3) == 0
+            assert nghttp2_session_set_next_stream_id(connection.session._pointer, 2**31 - 3) == 0
         for _ in range(4):
             assert way.request(http, "POST", server.url, data=b"once").content == b"fine"
         assert server.accepted == 2
@@ -71,7 +71,7 @@ def test_stream_numbers_run_out_under_load(http2_scripted: Http2Servers) -> None
         later._pool = http._pool
         connection = connection_of(http)
         with connection._lock:
-            assert nghttp2_session_set_next_stream_id(connection._session._pointer, 2**31 - 41) == 0
+            assert nghttp2_session_set_next_stream_id(connection.session._pointer, 2**31 - 41) == 0
         futures: list[Any] = [pool.submit(http.get, server.url) for _ in range(50)]
         futures += [later.get(server.url) for _ in range(50)]
         assert {future.result(30).content for future in futures} == {b"fine"}
@@ -289,7 +289,7 @@ def test_pushes_are_refused(way: Way, http2_scripted: Http2Servers) -> None:
 
 def window(connection: Any) -> int:
     with connection._lock:
-        size: int = nghttp2_session_get_remote_window_size(connection._session._pointer)
+        size: int = nghttp2_session_get_remote_window_size(connection.session._pointer)
         return size
 
 
