@@ -118,7 +118,7 @@ class SenderLimits:
 class Sender:
     """The sending side of an exchange, where it waits for the peer; see :mod:`.http2.driver`."""
 
-    __slots__ = ("_exchange", "last_activity", "request", "responded", "stream_id", "waiter")
+    __slots__ = ("_exchange", "last_activity", "request", "stream_id", "waiter")
 
     incremental = False
     head = None
@@ -130,7 +130,6 @@ class Sender:
         self.request = SenderLimits(exchange.request)
         self.waiter: Any = None
         self.last_activity = 0.0
-        self.responded = False
         self.stream_id = 0
 
     def satisfied(self) -> bool:

@@ -109,6 +109,7 @@ class Exchange:
     def on_head(self, head: ResponseHead) -> None:
         """The head of the final response has arrived."""
         self.head = head
+        self.responded = True
         self.head_at = monotonic()
         if self.news is not None:
             self.news.append(self)
@@ -149,7 +150,7 @@ class Exchange:
         """A whole response has arrived at once; *view* is only valid during the call."""
         self.head = head
         self.head_at = self.ended_at = monotonic()
-        self.chunks.append(bytes(view))
+        self.chunks.append(view.tobytes())
         self.done = True
         if self.news is not None:
             self.news.append(self)

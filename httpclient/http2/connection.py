@@ -249,14 +249,18 @@ class Http2Connection(Http2Driver):
         """Start a non-blocking exchange. In a worker's thread."""
         if exchange.done:
             return
+        lock = self._lock
         try:
-            with self._lock:
+            lock.acquire()  # less than a with statement costs; no signal handler runs in a worker
+            try:
                 self._submit(exchange, time.monotonic())
                 if self._driver is None:
                     self._attach(worker)
                 # Requests that are started one after the other go out together.
                 ask, self._flush_asked = not self._flush_asked, True
-                lost = self._collect() if self._ended else []
+                lost = self._collect() if self._ended else None
+            finally:
+                lock.release()
         except Exception as error:
             with self._lock:
                 self._retire()

@@ -305,15 +305,12 @@ class Http2Driver(Http2Link):
         news = self._news
         if not news:
             return []
-        first = news[0]
-        ready = [first] if news.count(first) == len(news) else list(dict.fromkeys(news))
+        ready = list(dict.fromkeys(news))
         news.clear()
         now = time.monotonic()
         exchanges = self._exchanges
         for party in ready:
             party.last_activity = now
-            if party.head is not None:
-                party.responded = True
             if party.done:
                 exchanges.pop(party.stream_id, None)
         if not exchanges:
@@ -326,14 +323,14 @@ class Http2Driver(Http2Link):
         """Let users have what has arrived for them. With nothing locked."""
         pending = []
         for party in ready:
-            if party.waiter is not None:
+            if party.call is not None:
+                if party.done or party.incremental:
+                    pending.append(party)
+            elif party.waiter is not None:
                 if party.satisfied() or party.incremental:
                     self._wake(party)
-            elif party.call is None:
-                if party.incremental and party is own:
-                    own.deliver()
-            elif party.incremental or party.done:
-                pending.append(party)
+            elif party.incremental and party is own:
+                own.deliver()
         if pending:
             self._tell_in_worker(pending)
 
@@ -347,7 +344,12 @@ class Http2Driver(Http2Link):
                     continue
                 except RuntimeError:
                     pass
-            self._deliver(exchange)
+            if exchange.incremental or exchange.error is not None:
+                self._deliver(exchange)
+                continue
+            call, exchange.call = exchange.call, None  # what _deliver() does; there may be hundreds
+            if call is not None:
+                call.attempt_ended(exchange)
 
     def _deliver(self, exchange: Exchange) -> None:
         if exchange.incremental:

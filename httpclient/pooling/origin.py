@@ -50,6 +50,10 @@ class Origin(OriginConnections):
         :raises HttpClientError: it failed.
         """
         try:
+            http2 = self._http2
+            if http2 is not None and http2.session.accepts_streams:
+                http2.run(exchange)
+                return
             connection = self._take(exchange) or self._acquire(exchange)
             connection.run(exchange)
         except BaseException as error:
@@ -323,7 +327,7 @@ class Origin(OriginConnections):
         """
         while not exchange.done:
             http2 = self._http2
-            if http2 is not None and http2.accepts_streams:
+            if http2 is not None and http2.session.accepts_streams:
                 http2.start(exchange, worker)
                 return
             grant: Http1Connection | str | None
