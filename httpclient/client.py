@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import threading
 
+from linuxapi.forks import after_fork_in_child
+
 from .blocking import carry_out, open_stream
 from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV
 from .content.decoding import MAX_DECODED_SIZE
@@ -592,4 +594,4 @@ def _after_fork_in_child() -> None:
     _life = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

@@ -6,10 +6,11 @@ condition is made when somebody waits; most results are there before anybody ask
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import Future
 from concurrent.futures._base import LOGGER
+
+from linuxapi.forks import after_fork_in_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,4 +138,4 @@ def _after_fork_in_child() -> None:
     _making = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

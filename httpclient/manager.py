@@ -5,10 +5,10 @@ Delphi: Grijjy.Http.TgoHttpClientManager
 
 from __future__ import annotations
 
-import os
 import threading
 from _weakrefset import WeakSet
 
+from linuxapi.forks import after_fork_in_child
 from socketpool import TgoClientSocketManager
 
 from .errors import ClientClosedError
@@ -143,7 +143,7 @@ def _after_fork_in_child() -> None:
         manager._lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)
 
 #: The manager that programs use which don't make their own. Delphi: Grijjy.Http.HttpClientManager
 HttpClientManager = TgoHttpClientManager()

@@ -5,9 +5,10 @@ Each setting takes effect with the next request; requests under way keep what th
 
 from __future__ import annotations
 
-import os
 import threading
 from itertools import count
+
+from linuxapi.forks import after_fork_in_child
 
 from .constants import TIMEOUT_CONNECT, TIMEOUT_RECV
 from .content.decoding import MAX_DECODED_SIZE
@@ -350,4 +351,4 @@ def _after_fork_in_child() -> None:
     _making = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

@@ -5,10 +5,10 @@ Delphi: the global _HttpClientSocketManager of Grijjy.Http (private there)
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 
+from linuxapi.forks import after_fork_in_child
 from socketpool import TgoClientSocketManager
 
 TYPE_CHECKING = False
@@ -59,4 +59,4 @@ def _after_fork_in_child() -> None:
     _lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

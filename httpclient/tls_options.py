@@ -14,6 +14,8 @@ import sys
 import threading
 from _weakref import ref
 
+from linuxapi.forks import after_fork_in_child
+
 from .errors import InsecureTlsWarning
 
 TYPE_CHECKING = False
@@ -230,4 +232,4 @@ def _after_fork_in_child() -> None:
     _lock = threading.Lock()  # another thread of the parent may have held it
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

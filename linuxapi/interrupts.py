@@ -9,9 +9,10 @@ for a single call.
 
 from __future__ import annotations
 
-import os
 import sys
 from _thread import get_ident
+
+from .forks import after_fork_in_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _after_fork() -> None:
 
 
 # The thread that forks is the child's main thread.
-os.register_at_fork(after_in_child=_after_fork)
+after_fork_in_child(_after_fork)
 
 
 class CallbackGuard:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from _thread import RLock
 
+from linuxapi.forks import after_fork_in_child
+
 from .client_api import (
     ERR_clear_error,
     X509_get_default_cert_dir,
@@ -123,4 +125,4 @@ def _after_fork_in_child() -> None:
     _lock = RLock()  # another thread of the parent may have held it
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

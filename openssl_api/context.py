@@ -12,6 +12,8 @@ import os
 from _thread import RLock
 from _weakrefset import WeakSet
 
+from linuxapi.forks import after_fork_in_child
+
 from ._handshakes import keylog_callback, verify_callback
 from ._library import VERSION
 from ._sessions import SessionCache
@@ -376,4 +378,4 @@ def _after_fork_in_child() -> None:
         context.sessions.clear()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

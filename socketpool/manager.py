@@ -6,10 +6,11 @@ Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 from _weakrefset import WeakSet
 from itertools import count
+
+from linuxapi.forks import after_fork_in_child
 
 from .connection import TgoSocketConnection
 from .constants import INTERVAL_FREE
@@ -275,7 +276,7 @@ def _stop_workers() -> None:
             worker.close()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)
 # Workers are daemon threads, so that a forgotten manager doesn't keep the interpreter alive; but they must not run
 # while it is being taken apart.
 atexit.register(_stop_workers)

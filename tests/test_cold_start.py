@@ -50,9 +50,9 @@ class Limits(NamedTuple):
 
 
 LIMITS = {
-    "HTTP/1.1": Limits("http", 62, 30),
-    "TLS": Limits("https1", 78, 30),
-    "HTTP/2": Limits("https", 89, 30),
+    "HTTP/1.1": Limits("http", 63, 30),
+    "TLS": Limits("https1", 80, 30),
+    "HTTP/2": Limits("https", 91, 30),
 }
 
 #: What HTTP/2 does without until there is a body to send, a trace, or a name from the package.

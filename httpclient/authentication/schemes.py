@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import threading
 
+from linuxapi.forks import after_fork_in_child
+
 from ..content.body import Body
 from ..errors import InvalidRequestError, InvalidUrlError
 from ..uri import parse
@@ -443,4 +445,4 @@ def _after_fork_in_child() -> None:
     _generation += 1
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

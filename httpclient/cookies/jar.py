@@ -23,6 +23,8 @@ from collections import OrderedDict
 from http.cookiejar import Cookie, MozillaCookieJar
 from itertools import count
 
+from linuxapi.forks import after_fork_in_child
+
 from ._file import cookie_line, loadable, write_file
 from ._policy import (
     CookieRequest,
@@ -453,4 +455,4 @@ def _after_fork_in_child() -> None:
         jar.abandon_after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

@@ -12,6 +12,8 @@ from _weakref import ref
 from _weakrefset import WeakSet
 from collections import deque
 
+from linuxapi.forks import after_fork_in_child
+
 from ..errors import ClientClosedError
 from ..prepare import FOREVER
 from .connections import OriginRetiredError
@@ -521,4 +523,4 @@ def _after_fork_in_child() -> None:
         pool.abandon_after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)
