@@ -10,10 +10,13 @@ import os
 from linuxapi.interrupts import CallbackGuard
 
 from .client_api import (
+    X509_V_OK,
     SSL_get_ex_data_X509_STORE_CTX_idx,
     TCertVerifyCallback,
     TKeylogCallback,
+    X509_STORE_CTX_get_error,
     X509_STORE_CTX_get_ex_data,
+    X509_STORE_CTX_set_error,
     X509_verify_cert,
 )
 
@@ -40,8 +43,8 @@ class Handshake(CallbackGuard):
     __slots__ = ("_context", "_host", "failures", "session", "verified")
 
     def __init__(self, host: str, context: TlsContext, session: Session | None) -> None:
-        super().__init__([])
-        self.failures = self._failures
+        self.failures: list[BaseException] = []
+        super().__init__(self.failures)
         self._host = host
         self._context = context
         self.session = session
@@ -58,13 +61,17 @@ class Handshake(CallbackGuard):
             from ._verified import VerifiedCertificates
 
             known = context.verified = VerifiedCertificates()
-        if known is None:
-            # A program that makes one connection needs nothing to be remembered.
-            context.has_verified = True
-            result = int(X509_verify_cert(store_context))
-        else:
-            result = known.verify(self._host, store_context)
-        self.verified = result == 1
+        if known is not None and known.has(self._host, store_context):
+            self.verified = True
+            X509_STORE_CTX_set_error(store_context, X509_V_OK)
+            return 1
+        result = int(X509_verify_cert(store_context))
+        # Also where somebody's own callback has overruled it.
+        self.verified = result == 1 and X509_STORE_CTX_get_error(store_context) == X509_V_OK
+        # A program that makes one connection needs nothing to be remembered.
+        context.has_verified = True
+        if known is not None and self.verified:
+            known.add(self._host, store_context)
         return result
 
 

@@ -16,6 +16,7 @@ from .client_api import (
     X509_V_OK,
     SSL_get_verify_result,
     SSL_get_version,
+    SSL_SESSION_get0_peer,
     SSL_SESSION_is_resumable,
 )
 from .errors import TlsClosedError
@@ -78,12 +79,14 @@ class Negotiated:
         if session is None or session.pointer != pointer:
             session = Session(pointer)
         if context.verify or context.pins is not None:
-            verify_code = SSL_get_verify_result(ssl) if context.verify else X509_V_OK
             # OpenSSL takes a server without any certificate for a good one, if the context's ciphers allow for such.
-            if verify_code != X509_V_OK or not session.has_certificate:
+            if not SSL_SESSION_get0_peer(session.pointer):
+                return certificate_error(ssl, self.host, self.port, X509_V_OK)
+            # A session is only remembered when all of this has been found good. Otherwise the callback must have said
+            # so, whatever OpenSSL may have taken for its word: it may have been struck before it did anything.
+            if context.verify and not (handshake.verified or resumed):
+                verify_code = SSL_get_verify_result(ssl) or X509_V_ERR_UNSPECIFIED
                 return certificate_error(ssl, self.host, self.port, verify_code)
-            if context.verify and not (handshake.verified or resumed):  # the callback was struck before it did anything
-                return certificate_error(ssl, self.host, self.port, X509_V_ERR_UNSPECIFIED)
             if context.pins is not None:
                 peer = session.certificate
                 assert peer is not None
@@ -109,11 +112,12 @@ class Negotiated:
             self._context.sessions.add(self._place, session)
 
     def _look_for_session(self, ssl: c_void_p) -> None:
-        """With TLS 1.3, sessions come after the handshake: note a new one."""
+        """With TLS 1.3, sessions come after the handshake: note the first one that is found."""
         pointer = _SSL_get_session(ssl)
         session = self.session
         if session is not None and session.pointer != pointer:
             self._keep_session(Session(pointer))
+            self._place = None
 
     def _open_handle(self) -> c_void_p:
         ssl = self._handle

@@ -69,11 +69,6 @@ class Session:
         return _cipher_name(cipher) if cipher else ""
 
     @property
-    def has_certificate(self) -> bool:
-        """The server has a certificate."""
-        return bool(SSL_SESSION_get0_peer(self.pointer))
-
-    @property
     def certificate(self) -> PeerCertificate | None:
         """The server's certificate, of the handshake that began the session; ``None`` if it has none."""
         pointer = SSL_SESSION_get0_peer(self.pointer)
@@ -93,7 +88,7 @@ class SessionCache:
         sessions = self._places.setdefault(place, [])
         sessions.append(session)
         if len(sessions) > _MAXIMUM_SESSIONS:
-            _pop(sessions, 0)
+            del sessions[:1]
         while len(self._places) > _MAXIMUM_PLACES:
             try:
                 oldest = next(iter(self._places))
@@ -107,18 +102,22 @@ class SessionCache:
         sessions = self._places.pop(place, None)
         if sessions is None:
             return None
-        session = _pop(sessions, -1)
-        while session is not None and not SSL_SESSION_is_resumable(session.pointer):
-            session = _pop(sessions, -1)
+        found = None
+        try:
+            while not SSL_SESSION_is_resumable((session := sessions.pop()).pointer):
+                pass
+            found = session
+        except IndexError:
+            pass
         # RFC 8446 appendix C.4: a ticket that is used twice lets an observer link the connections.
-        if session is not None and SSL_SESSION_get_protocol_version(session.pointer) < TLS1_3_VERSION:
-            sessions.append(session)
+        if found is not None and SSL_SESSION_get_protocol_version(found.pointer) < TLS1_3_VERSION:
+            sessions.append(found)
         if sessions:
             # Where another thread has added some meanwhile, these are newer.
             kept = self._places.setdefault(place, sessions)
             if kept is not sessions:
                 kept[:0] = sessions
-        return session
+        return found
 
     def clear(self) -> None:
         """Forget everything."""
@@ -127,10 +126,3 @@ class SessionCache:
     def count(self, place: Place) -> int:
         """How many sessions are remembered for a place."""
         return len(self._places.get(place, ()))
-
-
-def _pop(sessions: list[Session], index: int) -> Session | None:
-    try:
-        return sessions.pop(index)
-    except IndexError:
-        return None

@@ -13,14 +13,11 @@ from ctypes import byref, c_int
 from ._pins import certificate_digest
 from .api import sk_num
 from .client_api import (
-    X509_V_OK,
     ASN1_TIME_diff,
     OPENSSL_sk_value,
     X509_get0_notAfter,
     X509_STORE_CTX_get0_cert,
     X509_STORE_CTX_get0_chain,
-    X509_STORE_CTX_set_error,
-    X509_verify_cert,
 )
 
 #: Seconds after which a certificate is verified anew all the same: authorities are seldom changed in a running process,
@@ -41,29 +38,29 @@ class VerifiedCertificates:
         #: seconds. A clock that is set back ends it, too.
         self._known: dict[tuple[str, bytes], tuple[float, float]] = {}
 
-    def verify(self, host: str, store_context: int) -> int:
-        """Verify the certificate of a server, unless that has been done a moment ago.
+    def has(self, host: str, store_context: int) -> bool:
+        """Tell whether the certificate of a server has been found good a moment ago.
 
         :param host: whom it must be for, in the one form that *store_context* has, too.
         :param store_context: the ``X509_STORE_CTX *`` for it, as OpenSSL has prepared it.
-        :return: what ``X509_verify_cert`` returns: 1 if it is good.
         """
-        key = host, certificate_digest(X509_STORE_CTX_get0_cert(store_context))
+        since, until = self._known.get((host, _digest(store_context)), (0.0, 0.0))
+        return since <= time.time() < until
+
+    def add(self, host: str, store_context: int) -> None:
+        """Note that the certificate has been verified, and is good."""
+        if len(self._known) >= _MAXIMUM:
+            self._known = {}
         now = time.time()
-        since, until = self._known.get(key, (0.0, 0.0))
-        if since <= now < until:
-            X509_STORE_CTX_set_error(store_context, X509_V_OK)
-            return 1
-        result = int(X509_verify_cert(store_context))
-        if result == 1:
-            if len(self._known) >= _MAXIMUM:
-                self._known = {}
-            self._known[key] = now, now + min(_LONGEST, _seconds_left(store_context))
-        return result
+        self._known[host, _digest(store_context)] = now, now + _seconds_left(store_context)
+
+
+def _digest(store_context: int) -> bytes:
+    return certificate_digest(X509_STORE_CTX_get0_cert(store_context))
 
 
 def _seconds_left(store_context: int) -> float:
-    """Return for how long all certificates of a verified chain are valid."""
+    """Return for how long all certificates of a verified chain are valid, and no longer than is to be remembered."""
     chain = X509_STORE_CTX_get0_chain(store_context)
     left = _LONGEST
     days, seconds = c_int(), c_int()

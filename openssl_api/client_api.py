@@ -148,6 +148,7 @@ _FUNCTIONS |= {
     "X509_STORE_CTX_get_ex_data": (libcrypto, c_void_p, [PX509_STORE_CTX, c_int], _SHORT),
     "X509_STORE_CTX_get0_cert": (libcrypto, PX509, [PX509_STORE_CTX], _SHORT),
     "X509_STORE_CTX_get0_chain": (libcrypto, PSTACK, [PX509_STORE_CTX], _SHORT),
+    "X509_STORE_CTX_get_error": (libcrypto, c_int, [PX509_STORE_CTX], _SHORT),
     "X509_STORE_CTX_set_error": (libcrypto, None, [PX509_STORE_CTX, c_int], _SHORT),
     "X509_verify_cert": (libcrypto, c_int, [PX509_STORE_CTX]),
     # The chain as the peer sent it; on a failed handshake only from OpenSSL 3.0 on. Owned by the SSL.

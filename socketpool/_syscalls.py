@@ -12,18 +12,15 @@ from __future__ import annotations
 import ctypes
 import struct
 from ctypes import byref, c_int, sizeof
+from functools import lru_cache
 
 from linuxapi import epoll_event
 from linuxapi._libc import libc_errno as libc
 from linuxapi.binding import bind_untyped
 from linuxapi.socketconst import (
-    F_SETFL,
-    IPPROTO_TCP,
-    O_NONBLOCK,
     SO_ERROR,
     SO_RCVTIMEO,
     SOL_SOCKET,
-    TCP_NODELAY,
 )
 
 #: Why the last call of this thread failed.
@@ -65,13 +62,7 @@ _ioctl = bind_untyped(libc, "ioctl")
 #: The request of ``ioctl`` for how many bytes the peer has not acknowledged yet (man 7 tcp: SIOCOUTQ).
 _SIOCOUTQ = 0x5411
 
-_ON = bytes(c_int(1))
 _SIZE_OF_INT = sizeof(c_int)
-
-
-def set_no_delay(fd: int) -> None:
-    """Switch Nagle's algorithm off. A failure costs speed only, so it is not reported."""
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, _ON, _SIZE_OF_INT)
 
 
 def socket_error(fd: int) -> int:
@@ -89,15 +80,16 @@ def unacknowledged(fd: int) -> int:
     return size.value if _ioctl(fd, _SIOCOUTQ, byref(size)) == 0 else 0
 
 
-def set_blocking(fd: int, blocking: bool) -> None:
-    """Choose whether reads and writes of a socket wait. None of its other status flags is ever set here."""
-    fcntl(fd, F_SETFL, 0 if blocking else O_NONBLOCK)
-
-
 def set_receive_timeout(fd: int, seconds: float) -> None:
     """Bound how long a blocking ``recv`` waits; 0 means without limit."""
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, _timeval(seconds), _TIMEVAL.size)
+
+
+@lru_cache(16)
+def _timeval(seconds: float) -> bytes:
+    """Return a ``struct timeval``; most connections have the same."""
     whole = int(seconds)
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, _TIMEVAL.pack(whole, int((seconds - whole) * 1e6)), _TIMEVAL.size)
+    return _TIMEVAL.pack(whole, int((seconds - whole) * 1e6))
 
 
 _TIMEVAL = struct.Struct("@ll")

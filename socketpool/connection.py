@@ -32,12 +32,27 @@ if TYPE_CHECKING:
 
     from .manager import TgoClientSocketManager
     from .resolver import Address
+    from .tls_stream import TlsStream
     from .worker import TSocketPoolWorker
 
 _READ_EVENTS = EPOLLIN | EPOLLRDHUP
 
 #: Seconds that a kept connection is waited for while its worker is busy with it.
 _PATIENCE = 0.1
+
+
+#: The classes for TLS, loaded with the first connection that speaks it: an import for each takes 2 us.
+_tls: tuple[type[TlsStream], type[TlsEngine]] | None = None
+
+
+def _load_tls() -> tuple[type[TlsStream], type[TlsEngine]]:
+    global _tls
+    from openssl_api import TlsEngine
+
+    from .tls_stream import TlsStream
+
+    _tls = TlsStream, TlsEngine
+    return _tls
 
 
 class TgoSocketConnection(BaseConnection):
@@ -116,10 +131,8 @@ class TgoSocketConnection(BaseConnection):
         with self._io_lock:
             if self._active:
                 return False
-            self._check_wanted()
-            worker = self._owner.choose_worker()
-            self._owner.add(self)
-            self._reset()
+            worker = self._owner.only_worker or self._owner.choose_worker()
+            self._begin()
             self.worker = worker
             from .connecting import Connecting
 
@@ -148,9 +161,7 @@ class TgoSocketConnection(BaseConnection):
         with self._io_lock:
             if self._active:
                 raise SocketPoolError("the connection is already in use")
-            self._check_wanted()
-            self._owner.add(self)
-            self._reset()
+            self._begin()
             self._opening = opening
         try:
             stream = opening.run()
@@ -175,16 +186,17 @@ class TgoSocketConnection(BaseConnection):
                     self.error = error
             raise
 
-    def _check_wanted(self) -> None:
+    def _begin(self) -> None:
+        """Begin to connect, for the first time or once more. With the I/O lock held."""
         if self._shutdown and not self._closed:
             raise self.error or ManagerClosedError("the connection was ended before it was made")
-
-    def _reset(self) -> None:
+        self._owner.add(self)
         self._active = True
-        self._closed = self._shutdown = self._writing = False
-        self._unsent = None
-        self._release_at = 0.0
-        self.error = None
+        if self._closed:
+            self._closed = self._shutdown = self._writing = False
+            self._unsent = None
+            self._release_at = 0.0
+            self.error = None
 
     def new_stream(self, fd: int, address: Address) -> Stream:
         """Return the stream for a connected descriptor: what the connection's options ask for."""
@@ -192,23 +204,22 @@ class TgoSocketConnection(BaseConnection):
             return self.detour.new_stream(fd, address)
         if not self.ssl:
             return Stream(fd, address)
-        from socketpool.tls_stream import TlsStream  # for each connection: a relative import takes longer
-
-        return TlsStream(fd, address, self._new_engine(fd))
+        stream, _ = _tls or _load_tls()
+        return stream(fd, address, self._new_engine(fd))
 
     def _new_engine(self, descriptor: int) -> TlsEngine:
         """Return the TLS side of the connection; see :class:`openssl_api.TlsEngine`."""
-        import openssl_api
-
         openssl, context, host = self._openssl, self.tls_context, self._hostname
         if openssl is not None:
             host = openssl.host
             if context is not None and any(self.identity):
-                raise openssl_api.TlsConfigurationError("a certificate belongs into the TLS context, if one is given")
+                from openssl_api import TlsConfigurationError
+
+                raise TlsConfigurationError("a certificate belongs into the TLS context, if one is given")
         if context is None:
             context = self._owner.tls_context(self.identity)
-        alpn = (b"h2",) if self.alpn else None
-        engine = openssl_api.TlsEngine(context, host, self._port, descriptor=descriptor, alpn=alpn)
+        _, new = _tls or _load_tls()
+        engine = new(context, host, self._port, descriptor=descriptor, alpn=(b"h2",) if self.alpn else None)
         if openssl is not None:
             openssl.engine = engine
         return engine
@@ -220,14 +231,14 @@ class TgoSocketConnection(BaseConnection):
         """
         if not self.ssl:
             return stream
-        from .nested_tls import NestedTlsStream
-        from .tls_stream import TlsStream
-
         engine = self._new_engine(stream.fd if stream.engine is None else -1)
         if stream.engine is None:
             # One owner at any moment: a signal handler may raise between any two steps.
             fd, stream.fd = stream.fd, -1
-            return TlsStream(fd, stream.address, engine)
+            tls_stream, _ = _tls or _load_tls()
+            return tls_stream(fd, stream.address, engine)
+        from .nested_tls import NestedTlsStream
+
         return NestedTlsStream(stream, engine)  # type: ignore[arg-type]  # what has an engine is one
 
     def check_alpn(self, stream: Stream) -> None:

@@ -117,12 +117,9 @@ class TgoClientSocketManager:
 
         Delphi: Grijjy.SocketPool.Linux.TgoClientSocketManager.Request
         """
-        key = hostname, port, ssl, alpn, tls_context
-        while True:
+        while self._free:
             with self._lock:
-                if self._closed:
-                    raise ManagerClosedError("the socket manager is closed")
-                free = self._free.get(key)
+                free = self._free.get((hostname, port, ssl, alpn, tls_context))
                 if not free:
                     break
                 connection = free.pop()
@@ -132,6 +129,8 @@ class TgoClientSocketManager:
             if taken is None:
                 self._list(connection)
                 break
+        if self._closed:
+            raise ManagerClosedError("the socket manager is closed")
         connection = TgoSocketConnection(self, hostname, port)
         connection.ssl = ssl
         connection.alpn = alpn

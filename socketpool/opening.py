@@ -67,7 +67,7 @@ class Opening:
         :raises OSError: what :meth:`call_off` was given, or a tunnel has raised.
         """
         connection = self._connection
-        deadline = time.monotonic() + self._timeout
+        deadline = self.times.started + self._timeout
         try:
             if connection.detour is None:
                 stream = self._win(ConnectRace(self._peer_addresses(deadline), self._use_nagle), deadline)
@@ -119,7 +119,7 @@ class Opening:
 
     def _peer_addresses(self, deadline: float) -> Sequence[Address]:
         connection = self._connection
-        addresses = connection.addresses or self._resolve(connection.hostname, connection.port, deadline)
+        addresses = connection.addresses or self._resolve(connection._hostname, connection._port, deadline)
         if connection.on_addresses is not None:
             connection.on_addresses(addresses)
         return addresses
@@ -169,9 +169,9 @@ class Opening:
 
     def _win(self, race: ConnectRace, deadline: float) -> Stream:
         """Run the race; return the winner, without TLS as yet."""
-        self.times.looked_up = time.monotonic()
         self._race = race
         ready: list[int] = []
+        now = self.times.looked_up = time.monotonic()
         while True:
             # Nothing is returned from within: a signal handler that raises right then would leave the lock taken.
             stream = None
@@ -183,7 +183,6 @@ class Opening:
                         stream = self._take(race, fd)
                         break
                     race.drop(fd, code)
-                now = time.monotonic()
                 if stream is None:
                     if now >= deadline:
                         raise timed_out(self._connection, self._timeout, f"still {self.doing}")
@@ -196,6 +195,7 @@ class Opening:
             if stream is not None:
                 return stream
             ready = _wait_for_any(attempts, min(deadline, race.next_start) - now)
+            now = time.monotonic()
 
     def _take(self, race: ConnectRace, fd: int) -> Stream:
         # The descriptor stays the race's, to be closed with it, until the stream is there to own it.

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .tunnel import Detour
 
 
+_LAST_PORT = 65535
+
+
 class ConnectionOptions:
     """The peer of a connection, and how to speak TLS with it. Set before connecting.
 
@@ -33,7 +36,9 @@ class ConnectionOptions:
     def __init__(self, hostname: str, port: int) -> None:
         self._hostname = hostname
         self._openssl: TgoOpenSSL | None = None
-        self.port = port
+        if not 0 <= port <= _LAST_PORT:
+            raise ValueError(f"{port} is no TCP port")
+        self._port = port
         #: Speak TLS, verified unless the context says otherwise.
         #: Delphi: Grijjy.SocketPool.Linux.TgoSocketConnection.SSL
         self.ssl = False
@@ -74,7 +79,7 @@ class ConnectionOptions:
 
     @port.setter
     def port(self, value: int) -> None:
-        if not 0 <= value <= 65535:
+        if not 0 <= value <= _LAST_PORT:
             raise ValueError(f"{value} is no TCP port")
         self._port = value
         if self._openssl is not None:

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import os
 from errno import EAGAIN, EALREADY, EINPROGRESS
+from sys import byteorder
 
 from linuxapi.socketconst import (
     AF_UNIX,
+    IPPROTO_TCP,
     SHUT_RDWR,
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
     SOCK_STREAM,
+    TCP_NODELAY,
 )
 
 from . import _syscalls
@@ -50,6 +53,8 @@ def interleave(addresses: Sequence[Address]) -> list[Address]:
         ordered += first[index : index + 1] + others[index : index + 1]
     return ordered
 
+
+_ON = b"\1\0\0\0" if byteorder == "little" else b"\0\0\0\1"
 
 _SOCKET_TYPE = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
 
@@ -101,7 +106,8 @@ class ConnectRace:
                     if code == EALREADY:
                         code = EINPROGRESS
             if fd >= 0 and not self._use_nagle and address.family != AF_UNIX:
-                _syscalls.set_no_delay(fd)
+                # A failure costs speed only, so it is not reported.
+                _syscalls.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, _ON, len(_ON))
             if code == EINPROGRESS:
                 break
             if code == EAGAIN and address.family == AF_UNIX:

@@ -19,7 +19,18 @@ import time
 from collections import deque
 from errno import EAGAIN, EINTR
 
-from linuxapi.socketconst import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, POLLIN, POLLOUT, SHUT_RDWR, SHUT_WR, pollfd
+from linuxapi.socketconst import (
+    F_SETFL,
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    MSG_PEEK,
+    O_NONBLOCK,
+    POLLIN,
+    POLLOUT,
+    SHUT_RDWR,
+    SHUT_WR,
+    pollfd,
+)
 
 from . import _syscalls
 from ._syscalls import get_errno, recv_blocking, send_shared, set_receive_timeout
@@ -244,13 +255,14 @@ class Stream:
     def set_blocking(self, blocking: bool) -> None:
         """Choose the mode of the descriptor; :meth:`receive` needs the blocking one and switches by itself."""
         if blocking is not self._blocking:
-            _syscalls.set_blocking(self.fd, blocking)
+            # None of its other status flags is ever set here.
+            _syscalls.fcntl(self.fd, F_SETFL, 0 if blocking else O_NONBLOCK)
             self._blocking = blocking
 
     def _wait_inside(self, timeout: float) -> None:
         """Have reads wait by themselves, for as long as *timeout*."""
         if not self._blocking:
-            _syscalls.set_blocking(self.fd, True)
+            _syscalls.fcntl(self.fd, F_SETFL, 0)
             self._blocking = True
         if timeout != self._receive_timeout:
             # 0 would mean "for ever" to the kernel; a time limit that has passed still allows one look.

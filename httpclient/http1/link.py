@@ -94,7 +94,7 @@ class Http1Link:
         self._parser = NO_PARSER
         #: Everything of the request has been given to the socket, so another request may follow it.
         self._body_over = True
-        #: The request says that it is the last one on this connection.
+        #: Request or response say that it is the last one on this connection.
         self._last = False
         #: How the peer gets on with a large body, or one that it hasn't taken in time.
         self._progress: Progress | None = None
@@ -181,8 +181,11 @@ class Http1Link:
             self._parser.receive(block.data, 0, count, block.view)
         else:
             exchange.responded = True
-            if not self.origin.known_head.answer(exchange.request.method, exchange, block.data, count, block.view):
+            stays = self.origin.known_head.answer(exchange.request.method, exchange, block.data, count, block.view)
+            if stays is None:
                 self._expect(exchange).receive(block.data, 0, count, block.view)
+            elif not stays:
+                self._last = True
         if exchange.incremental:
             exchange.deliver()
 

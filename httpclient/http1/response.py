@@ -130,8 +130,8 @@ class KnownHead:
     def __init__(self) -> None:
         self.last: tuple[bytes, Http1ResponseHead, int, bool] = (_FIRST_KNOWN, _FIRST_KNOWN_HEAD, 0, True)
 
-    def answer(self, method: str, sink: Any, buffer: bytearray, end: int, view: memoryview) -> bool:
-        """Take a whole response with this head, after which the connection may carry another request.
+    def answer(self, method: str, sink: Any, buffer: bytearray, end: int, view: memoryview) -> bool | None:
+        """Take a whole response with this head.
 
         A server that sends the same again within a second sends the same bytes again, and comparing them costs a tenth
         of parsing them.
@@ -140,14 +140,14 @@ class KnownHead:
         :param sink: who is told; see :class:`ResponseParser`.
         :param buffer: what has come, up to *end*, with nothing in front of it.
         :param view: of the buffer.
-        :return: ``False`` if it is anything else, which is a parser's to take.
+        :return: whether the connection outlives it; ``None`` if it is anything else, which is a parser's to take.
         """
         known, head, length, stays = self.last
         body = len(known)
-        if body + length != end or not stays or method in _SPECIAL_METHODS or not buffer.startswith(known):
-            return False
+        if body + length != end or method in _SPECIAL_METHODS or not buffer.startswith(known):
+            return None
         sink.on_response(head, view[body:end])
-        return True
+        return stays
 
 
 class ResponseParser:

@@ -208,24 +208,21 @@ class Origin(OriginConnections):
         :raises HttpClientError: the client is closed.
         :raises OSError: TLS can't be used as the options say.
         """
-        context = self.pool.tls_context() if self.tls else None
-        route = self.route
-        if route is None:
-            connection = self.pool.socket_manager.request(self.host, self.port)
-        else:
-            connection = route.new_connection(self)
+        pool, route = self.pool, self.route
+        context = pool.tls_context() if self.tls else None
+        connection = pool.socket_manager.request(self.host, self.port) if route is None else route.new_connection(self)
         if context is not None:
             connection.ssl = True
             connection.tls_context = context
-            connection.alpn = self.pool.http2 is True
-            if may_coalesce(self):
+            connection.alpn = pool.http2 is True
+            if pool.http2_options and may_coalesce(self):
                 connection.on_addresses = lambda addresses: look_elsewhere(self, addresses)
         with self._lock:
             if self._closed:
                 raise aborted()
             self._opening[exchange] = connection
-        if self._places.used > self.pool.max_idle_connections:
-            self.pool.opens_one()
+        if self._places.used > pool.max_idle_connections:
+            pool.opens_one()
         return connection
 
     def _opened(self, connection: TgoSocketConnection, exchange: Exchange) -> HttpConnection:

@@ -81,6 +81,7 @@ PROTOTYPES = {
     "SSL_CTX_set_default_read_buffer_len": "void (SSL_CTX *, size_t)",
     "SSL_CTX_set_cert_verify_callback": "void (SSL_CTX *, int (*)(X509_STORE_CTX *, void *), void *)",
     "X509_STORE_CTX_get_ex_data": "void *(const X509_STORE_CTX *, int)",
+    "X509_STORE_CTX_get_error": "int (const X509_STORE_CTX *)",
     "X509_STORE_CTX_set_error": "void (X509_STORE_CTX *, int)",
     "ASN1_TIME_diff": "int (int *, int *, const ASN1_TIME *, const ASN1_TIME *)",
     "SSL_CTX_set_keylog_callback": "void (SSL_CTX *, void (*)(const SSL *, const char *))",

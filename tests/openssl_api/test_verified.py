@@ -30,7 +30,6 @@ def verifications(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return results[-1]
 
     monkeypatch.setattr("openssl_api._handshakes.X509_verify_cert", verify)
-    monkeypatch.setattr("openssl_api._verified.X509_verify_cert", verify)
     return results
 
 
