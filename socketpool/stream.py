@@ -121,6 +121,10 @@ class Stream:
         self._queue(data, count)
         return self.flush()
 
+    def send_two(self, first: bytes, second: bytes) -> bool:
+        """Do as :meth:`send` with *first* and *second* in one go."""
+        return self.send(first + second)
+
     def _queue(self, data: bytes, offset: int) -> None:
         if self._backlog is None:
             self._backlog = deque()

@@ -99,6 +99,10 @@ class TlsStream(Stream):
         self._queue(rest, 0)
         return self.flush()
 
+    def send_two(self, first: bytes, second: bytes) -> bool:
+        self.engine.write(first)  # encrypting copies: they needn't be put together before
+        return self.send(second)
+
     def receive(self, block: MemoryBlock, timeout: float) -> int:
         if not self._blocking or timeout != self._receive_timeout:
             self._wait_inside(timeout)

@@ -36,6 +36,7 @@ from nghttp2_api.constants import (
     NGHTTP2_CONTINUATION,
     NGHTTP2_DATA,
     NGHTTP2_ERR_CALLBACK_FAILURE,
+    NGHTTP2_ERR_PAUSE,
     NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE,
     NGHTTP2_FLAG_ACK,
     NGHTTP2_FLAG_END_STREAM,
@@ -100,11 +101,12 @@ _ON_FRAME_RECV = CFUNCTYPE(c_int, c_bool, c_void_p)
 _ON_DATA_CHUNK_RECV = CFUNCTYPE(c_int, c_bool, c_bool, c_int32, c_void_p, c_size_t)
 _ON_FRAME_FAILURE = CFUNCTYPE(c_int, c_bool, c_void_p, c_int)
 _ON_ERROR = CFUNCTYPE(c_int, c_bool, c_int, c_char_p)
+_ON_SEND_DATA = CFUNCTYPE(c_int, c_bool, c_bool, c_void_p)
 _READ_LENGTH = CFUNCTYPE(c_ssize_t)
 
 #: The most that is put into one DATA frame, where the peer takes that much (SETTINGS_MAX_FRAME_SIZE); it is also how
 #: much is read ahead of the library. Together with its header, such a frame fills records of TLS.
-FRAME_SIZE = 128 * 1024 - 9
+FRAME_SIZE = 256 * 1024 - 9
 
 #: Says how large a DATA frame may be; the library lowers it to what the peer and the windows allow.
 _read_length = _READ_LENGTH(lambda: FRAME_SIZE)
@@ -118,13 +120,15 @@ class SessionCallbacks:
     :param max_fields: how many fields a header block may have.
     """
 
-    __slots__ = ("_objects", "diagnosis", "events", "failures", "fields", "pointer")
+    __slots__ = ("_objects", "diagnosis", "events", "failures", "fields", "payload_heads", "pointer")
 
     def __init__(self, max_fields: int) -> None:
         #: What happened, in order.
         self.events: list[tuple[int, int, Any, Any]] = []
         #: Fields of the header block that is arriving.
         self.fields: list[tuple[bytes, bytes]] = []
+        #: The header of the frame whose payload is to be sent from where it is: none or one.
+        self.payload_heads: list[bytes] = []
         #: What the library said about the peer's last mistake.
         self.diagnosis: list[str] = []
         #: Exceptions raised inside callbacks.
@@ -132,7 +136,7 @@ class SessionCallbacks:
         #: The callbacks as the library keeps them, until :meth:`release`.
         self.pointer = c_void_p()
         # A CFUNCTYPE object must live as long as C may call it.
-        self._objects = {**_receiving(self, max_fields), **_failing(self)}
+        self._objects = {**_receiving(self, max_fields), **_failing(self), **_sending(self)}
         if not nghttp2_option_set_max_continuations:
             self._objects |= _counting(self)
         if nghttp2_session_callbacks_new(byref(self.pointer)) != 0:
@@ -235,6 +239,21 @@ def _receiving(target: SessionCallbacks, max_fields: int) -> dict[str, Any]:
         "on_frame_recv_callback": _ON_FRAME_RECV(on_frame_recv),
         "on_data_chunk_recv_callback": _ON_DATA_CHUNK_RECV(on_data_chunk_recv),
     }
+
+
+def _sending(target: SessionCallbacks) -> dict[str, Any]:
+    """Make the callback for a frame whose payload the library doesn't copy."""
+    heads, failures = target.payload_heads, target.failures
+
+    def on_send_data(_session: bool, _frame: bool, head: int) -> int:
+        try:
+            heads.append(string_at(head, 9))
+            return NGHTTP2_ERR_PAUSE  # the library's function returns: what comes next comes behind the payload
+        except BaseException as error:
+            failures.append(error)
+            return NGHTTP2_ERR_CALLBACK_FAILURE
+
+    return {"send_data_callback": _ON_SEND_DATA(on_send_data)}
 
 
 def _failing(target: SessionCallbacks) -> dict[str, Any]:

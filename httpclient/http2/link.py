@@ -192,15 +192,17 @@ class Http2Link:
         stream = connection.stream
         try:
             while stream is not None and not stream.backlog_size:
-                data = self.session.data_to_send()
+                data, payload = self.session.output()
                 if not data:
                     return
                 if connection.token:
                     # Attached: the worker uses the stream too, while it reads, under the lock of the connection.
-                    connection.send(data)
+                    connection.send(data + payload)
+                elif payload:
+                    stream.send_two(data, payload)
                 else:
                     stream.send(data)
-                if len(data) < SEND_SIZE:
+                if not payload and len(data) < SEND_SIZE:
                     return  # that was all
         except (OSError, HttpClientError):
             raise

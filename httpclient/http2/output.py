@@ -81,14 +81,23 @@ class Http2Output(Http2Streams):
 
         Delphi: Grijjy.Http.TgoHttpClient.nghttp2_Send (private there)
         """
+        frames, payload = self.output()
+        return frames + payload if payload else frames
+
+    def output(self) -> tuple[bytes, bytes]:
+        """Do as :meth:`data_to_send`, without copying what is large.
+
+        :return: two parts, of which the second, the payload of one frame, is mostly empty.
+        """
         pointer = self._pointer
         if pointer is None:
-            return b""
+            return b"", b""
         uploads = self._uploads
+        payload = b""
         held, self._held = self._held, b""
         try:
             if uploads is not None and uploads.busy:
-                data = self._collect_with_uploads(pointer, uploads, held)
+                data, payload = self._collect_with_uploads(pointer, uploads, held)
             else:
                 data = self._collect(pointer, held)
             if self._callbacks.events and not self._dispatching:
@@ -100,10 +109,11 @@ class Http2Output(Http2Streams):
         if self._pending_error is not None and not self._dispatching:
             self._settle()
         if data:
-            self.bytes_sent += len(data) - len(held)
+            self.bytes_sent += len(data) - len(held) + len(payload)
             if self._trace_sent is not None:
                 self._trace_sent.feed(data[len(held) :])
-        return data
+                self._trace_sent.feed(payload)
+        return data, payload
 
     @property
     def want_write(self) -> bool:
@@ -153,16 +163,19 @@ class Http2Output(Http2Streams):
             self._goaway_sent(bytes(out[-last:]))
         return bytes(out)
 
-    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, before: bytes) -> bytes:
+    def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, before: bytes) -> tuple[bytes, bytes]:
         """Do as :meth:`_collect`, and read on in the bodies that there is room for."""
-        failures = self._callbacks.failures
+        failures, heads = self._callbacks.failures, self._callbacks.payload_heads
         self._feed(pointer, uploads)
         while True:
             before = self._guard.call(self._collect, pointer, before)
             if failures:
                 raise failures.pop()
+            if heads:
+                payload, uploads.payload = uploads.payload, b""
+                return before + heads.pop(), payload
             if self._over or len(before) >= SEND_SIZE or not self._feed(pointer, uploads):
-                return before
+                return before, b""
 
     def _feed(self, pointer: c_void_p, uploads: Uploads) -> bool:
         """Read on in the bodies whose last piece is sent, and end those that are at their end.

@@ -1,6 +1,7 @@
 """Request bodies over HTTP/2: what nghttp2 reads when flow control lets it send.
 
-A body that is read piece by piece is read *between* calls into the library, one piece ahead; the callback only copies.
+A body that is read piece by piece is read *between* calls into the library, one piece ahead; the callback only copies,
+and not even that where the piece is large.
 So a body's ``read`` doesn't run below C: it may raise, take its time, and call the session.
 
 Delphi: Grijjy.Http.TgoHttpClient.nghttp2_data_source_read_callback (private there).
@@ -13,6 +14,7 @@ from ctypes import CFUNCTYPE, c_bool, c_char_p, c_int32, c_size_t, c_ssize_t, c_
 from nghttp2_api.callbacks import nghttp2_data_provider, nghttp2_data_source_read_callback
 from nghttp2_api.constants import (
     NGHTTP2_DATA_FLAG_EOF,
+    NGHTTP2_DATA_FLAG_NO_COPY,
     NGHTTP2_DATA_FLAG_NO_END_STREAM,
     NGHTTP2_ERR_CALLBACK_FAILURE,
     NGHTTP2_ERR_DEFERRED,
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 
 #: What a peer takes that says nothing of it (RFC 9113 section 6.5.2).
 _USUAL_FRAME = 16384
+
+#: Frames with as much payload or more are sent from where it is. Smaller ones are put together, and cost less so.
+_NOT_COPIED = 64 * 1024
 
 _READ = CFUNCTYPE(c_ssize_t, c_bool, c_int32, c_void_p, c_size_t, c_void_p)
 
@@ -131,6 +136,16 @@ class Upload:
             self.given += size
         return size
 
+    def take(self, room: int) -> bytes:
+        """Return the next bytes, *room* at most, if they are many; otherwise none."""
+        position = self._position
+        size = min(self._size - position, room)
+        if size < _NOT_COPIED:
+            return b""
+        self._position = end = position + size
+        self.given += size
+        return self._piece[position:end]  # the same object, where it is all of it
+
     def progressed(self) -> bool:
         """Say whether the library has taken something since this was last asked."""
         noted, self._noted = self._noted, self.given
@@ -155,9 +170,10 @@ class Uploads:
     """The request bodies of one session that haven't been sent in full.
 
     :ivar given: how many frames the library has filled, if they had the usual size, for whoever counts.
+    :ivar payload: what is to be sent behind the header of the frame that the library is sending, if it isn't copied.
     """
 
-    __slots__ = ("_active", "_ended", "_failures", "_hungry", "_read", "given", "provider")
+    __slots__ = ("_active", "_ended", "_failures", "_hungry", "_read", "given", "payload", "provider")
 
     def __init__(self, failures: list[BaseException]) -> None:
         self._active: dict[int, Upload] = {}
@@ -167,6 +183,7 @@ class Uploads:
         self._ended: list[Upload] = []
         self._failures = failures
         self.given = 0
+        self.payload = b""
         self._read = _READ(self._on_read)
         #: For ``nghttp2_submit_request``, which copies it.
         self.provider = nghttp2_data_provider()
@@ -245,14 +262,22 @@ class Uploads:
             upload = self._active.get(stream_id)
             if upload is None:
                 return NGHTTP2_ERR_DEFERRED
-            size = upload.give(buffer, room)
+            flag = 0
+            payload = upload.take(room)
+            if payload:
+                self.payload = payload
+                size = len(payload)
+                flag = NGHTTP2_DATA_FLAG_NO_COPY
+            else:
+                size = upload.give(buffer, room)
             self.given += 1 + size // _USUAL_FRAME
             if upload.at_end:
                 del self._active[stream_id]
-                flag = NGHTTP2_DATA_FLAG_EOF
+                flag |= NGHTTP2_DATA_FLAG_EOF
                 if upload.trailers:
                     flag |= NGHTTP2_DATA_FLAG_NO_END_STREAM
                     self._ended.append(upload)
+            if flag:
                 c_uint32.from_address(flags).value = flag
             elif not size:
                 upload.deferred = True
