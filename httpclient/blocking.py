@@ -10,7 +10,7 @@ import time
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange, StreamExchange
 from .failures import EventFailedError, aborted
-from .flow import Flow, leads_on
+from .flow import Flow
 from .pooling.connections import OriginRetiredError
 from .response import HttpResponse
 
@@ -54,7 +54,7 @@ def carry_out(  # noqa: PLR0917
             else:
                 origin.run(exchange)
             response = HttpResponse(exchange, None, started, exchange.ended_at)
-            if leads_on(exchange):
+            if response._head.leads_on or request.attends:
                 flow = flow or Flow(client, request)
                 following = flow.follow(exchange, response)
                 if following is not None:
@@ -114,7 +114,7 @@ def open_stream(client: TgoHttpClient, pool: ConnectionPool, request: Request) -
                 break
             raise
         response = HttpResponse(exchange, reader)
-        if leads_on(exchange):
+        if response._head.leads_on or request.attends:
             try:
                 following = flow.follow(exchange, response)
             except BaseException:

@@ -30,3 +30,6 @@ INTERVAL_CLEANUP = 5.0
 
 #: The statuses that redirect, where a Location says where to (RFC 9110 section 15.4).
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
+
+#: The statuses that can lead to another request.
+FOLLOWED = REDIRECTS | {401, 407, 417, 421}

@@ -35,15 +35,6 @@ _PASSWORD_TRIES = 3
 #: How often a proxy is told who asks, for one request: once for its challenge, once more where its nonce was too old.
 _PROXY_TRIES = 2
 
-#: The statuses that can lead to another request.
-FOLLOWED = REDIRECTS | {401, 407, 417, 421}
-
-
-def leads_on(exchange: Exchange) -> bool:
-    """Tell whether :meth:`Flow.follow` has to look at the response of an attempt: most lead nowhere."""
-    head = exchange.head
-    return head is not None and (head.status in FOLLOWED or head.sets_cookies or exchange.request.attends)
-
 
 class Flow:
     """The course of one call, over all attempts that it takes.

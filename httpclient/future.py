@@ -68,17 +68,19 @@ class HttpFuture(Future["HttpResponse"]):
         return not claimed
 
     def finish(self, result: HttpResponse) -> bool:
-        """Set the result in the same moment, if nobody has waited yet; the callbacks are left to the caller.
+        """Set the result in the same moment, if nobody has waited yet; the callbacks are left to the caller. Only in a
+        worker's thread, where no signal handler runs.
 
         :return: whether it has been set; ``False`` leaves it to :meth:`claim` and :meth:`set_result`.
         """
-        with _making:
-            # Whoever waits or cancels has made the condition first.
-            quick = not self.claimed and self._made is None and self._state == _PENDING
-            if quick:
-                self.claimed = True
-                self._result = result
-                self._state = _FINISHED
+        _making.acquire()
+        # Whoever waits or cancels has made the condition first.
+        quick = not self.claimed and self._made is None and self._state == _PENDING
+        if quick:
+            self.claimed = True
+            self._result = result
+            self._state = _FINISHED
+        _making.release()
         return quick
 
     def set_result(self, result: HttpResponse) -> None:

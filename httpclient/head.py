@@ -10,6 +10,8 @@ No Delphi origin; stands for the original's ``TgoHttpClient.ResponseHeader``, wh
 
 from __future__ import annotations
 
+from .constants import FOLLOWED
+
 
 class ResponseHead:
     """Status and fields of one response; treat it as read-only. Safe to read from several threads.
@@ -23,9 +25,10 @@ class ResponseHead:
     :ivar coded: there is a Content-Encoding (RFC 9110 section 8.4). Looked for at once: the responses of a server often
         share one head, and this is asked for every body.
     :ivar sets_cookies: there is a Set-Cookie (RFC 6265 section 4.1), likewise.
+    :ivar leads_on: it may lead to another request, or is to be kept in mind for others: most do neither.
     """
 
-    __slots__ = ("_fields", "_reason", "_version", "coded", "sets_cookies", "status")
+    __slots__ = ("_fields", "_reason", "_version", "coded", "leads_on", "sets_cookies", "status")
 
     _fields: list[tuple[bytes, bytes]] | None
 
@@ -36,6 +39,7 @@ class ResponseHead:
         self._fields = fields
         self.coded = self.get(b"content-encoding") is not None
         self.sets_cookies = self.get(b"set-cookie") is not None
+        self.leads_on = status in FOLLOWED or self.sets_cookies
 
     @property
     def reason(self) -> bytes:
@@ -91,6 +95,7 @@ class Http1ResponseHead(ResponseHead):
         self._fields = None
         self.coded = b"\ncontent-encoding:" in lower
         self.sets_cookies = b"\nset-cookie:" in lower
+        self.leads_on = status in FOLLOWED or self.sets_cookies
 
     @property
     def reason(self) -> bytes:

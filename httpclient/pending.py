@@ -12,7 +12,7 @@ from time import monotonic
 from .errors import HttpClientError
 from .exchange import Exchange, IncrementalExchange
 from .failures import EventFailedError, aborted
-from .flow import Flow, leads_on
+from .flow import Flow
 from .future import HttpFuture
 from .messaging import TgoHttpResponseMessage, TMessageManager
 from .response import HttpResponse
@@ -97,12 +97,14 @@ class PendingCall(HttpFuture):
         if client is None or exchange is not self._exchange:
             return
         try:
-            if (exchange.error is not None or leads_on(exchange)) and self._goes_on(client, exchange):
-                self._next_attempt(client)
-                return
-            if exchange.error is not None:
-                self._finish(None, exchange.error)
-                return
+            head = exchange.head
+            if head is None or head.leads_on or exchange.error is not None or exchange.request.attends:
+                if self._goes_on(client, exchange):
+                    self._next_attempt(client)
+                    return
+                if exchange.error is not None:
+                    self._finish(None, exchange.error)
+                    return
         except HttpClientError as error:
             self._finish(None, error)
             return

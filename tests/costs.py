@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from httpclient import HttpResponse
 
 #: How many requests of a way are under way at once.
-AT_ONCE = {"one": 1, "new": 1, "streams": 100, "connections": 50}
+AT_ONCE = {"one": 1, "own": 1, "new": 1, "streams": 100, "connections": 50}
+
+#: What the requests of a way say of their own: such a request can't be kept.
+OPTIONS: dict[str, Any] = {"own": {"headers": {"Accept": "text/plain", "X-Request-Id": "1", "If-None-Match": '"1"'}}}
 
 WARM = 300
 
@@ -63,7 +66,8 @@ def main() -> None:
     if counting:
         threading.setprofile(profile)  # the worker's thread begins with it
     at_once = AT_ONCE[way]
-    blocking = way in {"one", "new"}
+    blocking = way in {"one", "own", "new"}
+    options = OPTIONS.get(way, {})
     with TgoHttpClient(
         None, blocking, ca_file=ca_file, keep_alive_expiry=3600.0, max_connections_per_origin=at_once
     ) as client:
@@ -73,7 +77,7 @@ def main() -> None:
         def run(number: int) -> None:
             if blocking:
                 for _ in range(number):
-                    client.get(url).raise_for_status()
+                    client.get(url, **options).raise_for_status()
                 return
             # Begun in the worker's thread, so that it doesn't depend on the turns of threads what comes together.
             worker = borrow_socket_manager().choose_worker()
