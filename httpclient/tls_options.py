@@ -1,8 +1,9 @@
 """The TLS options of clients: what they mean to OpenSSL, and contexts that are shared by clients with equal ones.
 
 Sessions are resumed within one context only, and making one costs as much as several handshakes; so all clients whose
-options are the same share one, for as long as any of them is open. Clients that differ in anything (whom they trust,
-who they are, what they pin) never do, so a session of one is never resumed for another.
+options are the same share one, for as long as any of them is open; the latest of those that know no secrets stays until
+another takes its place. Clients that differ in anything (whom they trust, who they are, what they pin) never do, so a
+session of one is never resumed for another.
 
 No Delphi origin: the original makes an ``SSL_CTX`` for each connection.
 """
@@ -27,14 +28,18 @@ if TYPE_CHECKING:
 #: TLS versions by the names that ``minimum_tls_version`` has for them.
 _VERSIONS = {"1.0": 0x0301, "1.1": 0x0302, "1.2": 0x0303, "1.3": 0x0304}
 
+_SECRETS = ("certificate", "private_key", "password")
 #: Options whose values must not be seen: a key that is printed in some log would be lost.
-_HIDDEN = frozenset({"certificate", "private_key", "password", "ca_data"})
+_HIDDEN = frozenset({*_SECRETS, "ca_data"})
 #: Options that may name a file, whose content counts and not its name.
 _FILES = ("ca_file", "ca_directory", "certificate", "private_key")
 
 _lock = threading.Lock()
 #: The contexts in use. An entry goes with its context.
 _contexts: dict[object, ref[TlsContext]] = {}
+#: The one that was asked for last, unless it knows secrets. So a program that makes a client for each request doesn't
+#: read the authorities for each, and resumes.
+_latest: TlsContext | None = None
 _warned = False
 
 
@@ -69,7 +74,7 @@ def options_key(options: Mapping[str, object]) -> tuple[tuple[str, object], ...]
 
 
 def shared_context(alpn: tuple[bytes, ...], options: Mapping[str, object]) -> TlsContext:
-    """Return the context of all clients with these options; it lives as long as anybody holds it.
+    """Return the context of all clients with these options; it lives at least as long as anybody holds it.
 
     May be called from any thread. Nobody may close the context.
 
@@ -101,6 +106,9 @@ def shared_context(alpn: tuple[bytes, ...], options: Mapping[str, object]) -> Tl
             if context is None:
                 context = made
                 _contexts[key] = ref(context, lambda reference: _forget(key, reference))
+    if not log and not any(options.get(name) for name in _SECRETS):
+        global _latest
+        _latest = context
     return context
 
 
