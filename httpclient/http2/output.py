@@ -130,10 +130,10 @@ class Http2Output(Http2Streams):
         :param before: what goes in front of them.
         """
         place, reference = self._place, self._place_reference
-        # One frame is the rule, and one that is large isn't to be copied twice.
-        out: bytes | bytearray = before
+        frames = [before] if before else []
+        frame = b""
+        total = len(before)
         size = mem_send(pointer, reference)
-        last = 0
         while size > 0:
             address = place.value or 0
             if size <= _FRAME_VIEW:
@@ -141,27 +141,23 @@ class Http2Output(Http2Streams):
                     self._frame_address = address
                     # Nobody looks at what is behind the frame.
                     self._frame_view = memoryview((c_char * _FRAME_VIEW).from_address(address)).cast("B")
-                frame: Any = self._frame_view[:size]
+                frame = self._frame_view[:size].tobytes()
             else:
                 frame = string_at(address, size)
-            if not out:
-                out = bytes(frame)
-            else:
-                if type(out) is bytes:
-                    out = bytearray(out)
-                out += frame
-            if size == _RESET_SIZE and out[-10] == NGHTTP2_RST_STREAM:
-                self._reset_sent(int.from_bytes(out[-8:-4], "big"), int.from_bytes(out[-4:], "big"))
-            if size > _LARGE_FRAME and len(out) >= SEND_SIZE:
-                return bytes(out)
-            last = size
+            frames.append(frame)
+            if size > _LARGE_FRAME:
+                total += size  # the others are too small to count
+                if total >= SEND_SIZE:
+                    break
+            elif size == _RESET_SIZE and frame[3] == NGHTTP2_RST_STREAM:
+                self._reset_sent(int.from_bytes(frame[5:9], "big"), int.from_bytes(frame[9:], "big"))
             size = mem_send(pointer, reference)
         if size < 0:
             self._library_failed(size)
-        elif last and out[3 - last] == NGHTTP2_GOAWAY:
+        elif frame and frame[3] == NGHTTP2_GOAWAY:
             # The library sends GOAWAY only to end the connection, and nothing after it.
-            self._goaway_sent(bytes(out[-last:]))
-        return bytes(out)
+            self._goaway_sent(frame)
+        return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _collect_with_uploads(self, pointer: c_void_p, uploads: Uploads, before: bytes) -> tuple[bytes, bytes]:
         """Do as :meth:`_collect`, and read on in the bodies that there is room for."""
