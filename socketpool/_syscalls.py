@@ -20,6 +20,7 @@ from linuxapi.binding import bind_untyped
 from linuxapi.socketconst import (
     SO_ERROR,
     SO_RCVTIMEO,
+    SO_SNDTIMEO,
     SOL_SOCKET,
 )
 
@@ -90,6 +91,11 @@ def _timeval(seconds: float) -> bytes:
     """Return a ``struct timeval``; most connections have the same."""
     whole = int(seconds)
     return _TIMEVAL.pack(whole, int((seconds - whole) * 1e6))
+
+
+def set_send_timeout(fd: int, seconds: float) -> None:
+    """Bound how long a blocking ``send`` waits."""
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, _TIMEVAL.pack(0, int(seconds * 1e6)), _TIMEVAL.size)
 
 
 _TIMEVAL = struct.Struct("@ll")

@@ -7,7 +7,8 @@ two ways, mixed as its owner pleases:
 * *not waiting*: :meth:`~Stream.receive_now`, :meth:`~Stream.send` and :meth:`~Stream.flush` do what is possible
   at once, and :meth:`~Stream.wait` or an epoll set tells when to come back.
 
-Sending never blocks: what the kernel does not take stays in the stream's backlog, in order.
+Sending doesn't block, but for a moment where that is asked for: what the kernel does not take stays in the stream's
+backlog, in order.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ _LONGEST_WAIT = 2_000_000.0
 
 _SEND_FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT
 PEEK = MSG_PEEK | MSG_DONTWAIT
+
+#: How long :meth:`Stream.send_waiting` waits, in seconds: as late may be noticed that the peer has answered early.
+_MOMENT = 0.05
 
 #: The most that one ``send`` is given: it holds the GIL while the kernel copies.
 _SEND_SIZE = 256 * 1024
@@ -120,6 +124,30 @@ class Stream:
             count = 0
         self._queue(data, count)
         return self.flush()
+
+    def wait_in_sends(self) -> None:
+        """Have :meth:`send_waiting` wait. Once for each large body is enough."""
+        self.set_blocking(True)
+        _syscalls.set_send_timeout(self.fd, _MOMENT)
+
+    def send_waiting(self, data: bytes) -> bool:
+        """Do as :meth:`send` in the middle of a large body, and wait a moment for the peer to take it.
+
+        To wait inside of the call costs less than to be told that nothing fits, to wait for room, and to try again.
+        """
+        if self.backlog_size:
+            return self.send(data)
+        size = len(data)
+        count: int = send_shared(self.fd, data, size, MSG_NOSIGNAL)
+        if count == size:
+            return True
+        if count < 0:
+            code = get_errno()
+            if code not in (EAGAIN, EINTR):
+                raise connection_lost(code, "sending")
+            count = 0
+        self._queue(data, count)
+        return False
 
     def send_two(self, first: bytes, second: bytes) -> bool:
         """Do as :meth:`send` with *first* and *second* in one go."""

@@ -16,6 +16,8 @@ from .upload import BODY_PIECE, Progress, wire_pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from socketpool import MemoryBlock, Stream
 
     from ..content.body import Body
@@ -169,17 +171,22 @@ class Http1Caller(Http1Link):
             if self._send(stream, exchange, head) or self._declined(stream, exchange):
                 return
             data = b""
+        send = stream.send
+        large = body.length is None or body.length > BODY_PIECE
+        if large and not exchange.request.deadline:
+            stream.wait_in_sends()
+            send = stream.send_waiting
         for piece, _ in wire_pieces(body):
             if data and self.uses > 1 and not body.in_memory and not stream.is_quiet():
                 raise spoilt()  # while the body was read from its source, and before anything was sent
             if not data and stream.wait(POLLIN, 0.0) and self._receive_early(stream, exchange):
                 return
-            if self._send(stream, exchange, data + piece if data else piece):
+            if self._send(stream, exchange, data + piece if data else piece, send):
                 return
             data = b""
         if data:
             self._send(stream, exchange, data)
-        if body.length is None or body.length > BODY_PIECE:
+        if large:
             self._progress = Progress(stream, time.monotonic())
 
     def _declined(self, stream: Stream, exchange: Exchange) -> bool:
@@ -195,9 +202,14 @@ class Http1Caller(Http1Link):
                 return True
         return False
 
-    def _send(self, stream: Stream, exchange: Exchange, data: bytes) -> bool:
-        """Send, and wait until the peer takes it. ``True`` if it answers instead that it doesn't want the rest."""
-        if not stream.send(data) and self._send_rest(stream, exchange):
+    def _send(
+        self, stream: Stream, exchange: Exchange, data: bytes, send: Callable[[bytes], bool] | None = None
+    ) -> bool:
+        """Send, and wait until the peer takes it. ``True`` if it answers instead that it doesn't want the rest.
+
+        :param send: how, if not as usual.
+        """
+        if not (send or stream.send)(data) and self._send_rest(stream, exchange):
             return True
         if exchange.on_sent is not None:
             exchange.on_sent(data)

@@ -186,6 +186,33 @@ def test_sending_all_waits_for_the_peer(pair: tuple[Stream, socket.socket]) -> N
     assert received[-4:] == b"xend"
 
 
+def test_sending_that_waits_a_moment_queues_what_was_not_taken_by_then(pair: tuple[Stream, socket.socket]) -> None:
+    stream, peer = pair
+    data = random_bytes(LARGE)
+    stream.wait_in_sends()
+    assert not stream.send_waiting(data[:-5])
+    assert 0 < stream.backlog_size < LARGE
+    assert not stream.send_waiting(data[-5:])
+    received = bytearray()
+    while not stream.flush():
+        received += peer.recv(1 << 20)
+    peer.settimeout(LIMIT)
+    while len(received) < LARGE:
+        received += peer.recv(1 << 20)
+    assert received == data
+
+
+def test_sending_that_waits_ends_when_the_peer_does() -> None:
+    stream, peer = tcp_pair()
+    stream.wait_in_sends()
+    with alarms(nothing), pytest.raises(ConnectionLostError, match="sending"):
+        while True:
+            if not stream.send_waiting(bytes(1 << 20)):
+                peer.close()
+                stream.flush()
+    stream.close()
+
+
 def test_sending_to_a_closed_peer_fails_without_a_signal() -> None:
     stream, peer = plain_pair()
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which would end the process
