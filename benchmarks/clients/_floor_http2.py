@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from ctypes import (
     CFUNCTYPE,
     POINTER,
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from benchmarks.clients import repeat
-from benchmarks.clients.floor import NGHTTP2, PEEK, SSL, Buffer, Tls, connect, libc, libssl, libssl_blocking
+from benchmarks.clients.floor import NGHTTP2, PEEK, SSL, Buffer, Records, Tls, connect, libc, libssl, libssl_blocking
 from benchmarks.content import KIB, MIB, check_small
 
 if TYPE_CHECKING:
@@ -41,16 +40,18 @@ mem_send.restype = mem_recv.restype = c_ssize_t
 ON_HEADER = CFUNCTYPE(c_int, c_bool, c_void_p, c_char_p, c_bool, c_char_p)
 ON_DATA = CFUNCTYPE(c_int, c_bool, c_bool, c_int32, c_void_p, c_size_t)
 ON_CLOSE = CFUNCTYPE(c_int, c_bool, c_int32)
-READ = CFUNCTYPE(c_ssize_t, c_bool, c_int32, c_void_p, c_size_t, POINTER(c_uint32))
+READ = CFUNCTYPE(c_ssize_t, c_bool, c_int32, c_bool, c_size_t, POINTER(c_uint32))
 READ_LENGTH = CFUNCTYPE(c_ssize_t, c_bool)
+SEND_DATA = CFUNCTYPE(c_int, c_bool, c_bool, c_void_p)
 #: Where a frame's stream id is (nghttp2_frame_hd).
 STREAM_ID = 8
-DATA_FLAG_EOF = 1
+DATA_FLAG_EOF, DATA_FLAG_NO_COPY = 1, 4
 INITIAL_WINDOW_SIZE = 4
 WINDOW = MIB
 RECORD = 16 * KIB
-#: A DATA frame with its head: eight full records of TLS.
-FRAME = 8 * RECORD
+FRAME_HEAD = 9
+#: A DATA frame with its head: sixteen full records of TLS.
+FRAME = 16 * RECORD
 
 
 def version() -> str:
@@ -78,7 +79,7 @@ class Session:
     """A connection and its nghttp2 session.
 
     `ended(fields, body)` is called for each response, from within `receive`. Of a body for which there is `wanted`,
-    that is called with each piece instead.
+    that is called with each piece instead. What a request's body has put into `payload` follows the next frame's head.
     """
 
     def __init__(
@@ -90,7 +91,10 @@ class Session:
         self.fd = connect(target)
         self.ssl = Tls(target).open(self.fd, target.host)
         self._authority = f"{target.host}:{target.port}".encode()
-        self._in, self._out, self._at = Buffer(128 * KIB), bytearray(), c_void_p()
+        # A long body is received as over HTTP/1.1; others as they come.
+        self._records = Records(self.fd, self.ssl) if wanted else None
+        self._in, self._out, self._at = Buffer(MIB if wanted else 128 * KIB), bytearray(), c_void_p()
+        self.payload = b""
         # Where nghttp2 says its next frame is, which is nearly always the same place.
         self._frame, self._frame_view = c_void_p(), memoryview(b"")
         self._frame_address: int | None = None
@@ -133,11 +137,17 @@ class Session:
             ended(heads.pop(stream_id), bodies.pop(stream_id, b""))
             return 0
 
+        def send_data(_session: bool, _frame: bool, head: int) -> int:
+            self._write(c_void_p(head), FRAME_HEAD)
+            self._write(self.payload, len(self.payload))
+            return 0
+
         return {
+            "send_data": SEND_DATA(send_data),
             "on_header": ON_HEADER(on_header),
             "on_data_chunk_recv": ON_DATA(on_wanted_data if self._wanted else on_data),
             "on_stream_close": ON_CLOSE(on_close),
-            "data_source_read_length": READ_LENGTH(lambda _session: FRAME - 9),
+            "data_source_read_length": READ_LENGTH(lambda _session: FRAME - FRAME_HEAD),
         }
 
     def _set(self, functions: dict[str, Any]) -> c_void_p:
@@ -169,19 +179,25 @@ class Session:
             out.clear()
 
     def send_frame(self) -> bool:
-        """The next frame, from where it is: for large ones."""
+        """The next frame, from where it is: for large ones, whose payload is sent meanwhile."""
         size: int = mem_send(self.pointer, self._frame_reference)
         if size > 0:
-            libssl_blocking.SSL_write(self.ssl, self._frame, size)
+            self._write(self._frame, size)
         return size > 0
+
+    def _write(self, data: Any, size: int) -> None:
+        libssl_blocking.SSL_write(self.ssl, data, size)
 
     def receive(self) -> None:
         """What has come; at least something, and as much of it as OpenSSL has read ahead."""
         place, at, ssl = self._in, self._at, self.ssl
-        size = libssl_blocking.SSL_read(ssl, place.pointer, place.size)
-        while libssl.SSL_has_pending(ssl) and place.size - size >= RECORD:
-            at.value = place.address + size
-            size += libssl_blocking.SSL_read(ssl, at, place.size - size)
+        if self._records:
+            size = self._records.read(place.pointer, place.size)
+        else:
+            size = libssl_blocking.SSL_read(ssl, place.pointer, place.size)
+            while libssl.SSL_has_pending(ssl) and place.size - size >= RECORD:
+                at.value = place.address + size
+                size += libssl_blocking.SSL_read(ssl, at, place.size - size)
         mem_recv(self.pointer, place.pointer, size)
         if self._pieces and self._wanted:
             self._wanted(b"".join(self._pieces))
@@ -255,11 +271,9 @@ def upload(target: Target) -> Callable[[str, Source], None]:
     session = Session(target, lambda _fields, body: bodies.append(body))
 
     def run(url: str, source: Source) -> None:
-        def read(_session: bool, _stream_id: int, place: int, room: int, flags: Any) -> int:
-            chunk = source.take(room)
-            ctypes.memmove(place, chunk, len(chunk))
-            if len(chunk) < room:
-                flags[0] = DATA_FLAG_EOF
+        def read(_session: bool, _stream_id: int, _place: bool, room: int, flags: Any) -> int:
+            chunk = session.payload = source.take(room)
+            flags[0] = DATA_FLAG_NO_COPY | (DATA_FLAG_EOF if len(chunk) < room else 0)
             return len(chunk)
 
         class Provider(Structure):

@@ -361,14 +361,14 @@ def _reader_and_writer(
     if target.tls:
         ssl = Tls(target).open(fd, target.host)
         if many_records:
-            return _Records(fd, ssl).read, lambda data, size: libssl_blocking.SSL_write(ssl, data, size)
+            return Records(fd, ssl).read, lambda data, size: libssl_blocking.SSL_write(ssl, data, size)
         ssl_read, ssl_write = libssl_blocking.SSL_read, libssl_blocking.SSL_write
         return lambda place, room: ssl_read(ssl, place, room), lambda data, size: ssl_write(ssl, data, size)
     recv, send = libc_blocking.recv, libc_blocking.send
     return lambda place, room: recv(fd, place, room, 0), lambda data, size: send(fd, data, size, 0)
 
 
-class _Records:
+class Records:
     """What has come, received at once and decrypted from memory: OpenSSL's own reads are small."""
 
     #: Between the ciphertext and the plaintext that is put before it: more than OpenSSL keeps.
