@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ctypes import addressof, byref, c_uint, c_void_p, create_string_buffer, string_at
 
+from linuxapi.binding import bind_untyped
+
+from ._library import libssl
 from ._names import peer_name
-from .api import SSL_get0_alpn_selected, SSL_set_tlsext_host_name, X509_free
+from .api import SSL_set_tlsext_host_name, X509_free
 from .client_api import (
     X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
@@ -22,6 +25,9 @@ from .errors import TlsConfigurationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# For each connection; as in the engine: the handle is a c_void_p object.
+_SSL_get0_alpn_selected = bind_untyped(libssl, "SSL_get0_alpn_selected", None)
 
 # RFC 9525 sections 2 and 6.3: the subject doesn't count, and a wildcard stands for a whole label.
 _FLAGS = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
@@ -87,5 +93,5 @@ def selected_protocol(ssl: c_void_p) -> bytes:
     """Return the protocol that the server chose by ALPN; empty if none."""
     data = c_void_p()
     size = c_uint()
-    SSL_get0_alpn_selected(ssl, byref(data), byref(size))
+    _SSL_get0_alpn_selected(ssl, byref(data), byref(size))
     return string_at(data.value, size.value) if data.value else b""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from _thread import get_ident
 
 from linuxapi.epoll import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
@@ -86,7 +87,7 @@ class Connecting:
 
         :param here: at once, if this is the worker's thread.
         """
-        if not here or not self._worker.is_current:
+        if not here or self._worker.thread_id != get_ident():
             self._worker.call_soon(self._begin)
             return
         try:
@@ -101,7 +102,7 @@ class Connecting:
         connection = self._connection
         detour = connection.detour
         if detour is None or detour.look_up_peer:
-            self._find(connection.hostname, connection.port, connection.addresses)
+            self._find(connection._hostname, connection._port, connection.addresses)
         else:
             self._find(detour.hostname, detour.port)
         if not self._over:
@@ -148,20 +149,20 @@ class Connecting:
                 self._find(detour.hostname, detour.port)
                 return
         self._addresses = addresses
-        self.times.looked_up = time.monotonic()
-        self._run_race(addresses)
+        now = self.times.looked_up = time.monotonic()
+        self._run_race(addresses, now)
 
-    def _run_race(self, addresses: Sequence[Address]) -> None:
+    def _run_race(self, addresses: Sequence[Address], now: float = 0.0) -> None:
         self._worker.openings += 1
         self._race = ConnectRace(addresses, self._use_nagle)
-        self._attempt()
+        self._attempt(now)
 
-    def _attempt(self) -> None:
+    def _attempt(self, now: float = 0.0) -> None:
         """Start the attempts that are due, watch them, and come back when the next one is."""
         race = self._race
         if self._over or race is None:
             return
-        now = time.monotonic()
+        now = now or time.monotonic()
         try:
             fd = race.start_due(now)
             if fd < 0:
@@ -207,9 +208,10 @@ class Connecting:
         self._race = None
         self._token = token = self._tokens.pop(fd, 0)
         self._watched = EPOLLOUT
-        for other, registration in self._tokens.items():
-            self._worker.unregister(registration, other)
-        self._tokens.clear()
+        if self._tokens:
+            for other, registration in self._tokens.items():
+                self._worker.unregister(registration, other)
+            self._tokens.clear()
         race.take(fd)
         self.times.connected = time.monotonic()
         self._stream = stream
@@ -223,7 +225,11 @@ class Connecting:
             except (OSError, RuntimeError) as error:
                 self._fail(error if isinstance(error, OSError) else ManagerClosedError(str(error)))
                 return
-        self._handshake(0, token)
+        if stream.engine is None and self._tunnel is None and not self._connection.alpn:
+            self._stream = None
+            self._finish(stream)  # in clear text, there is nothing more to do
+        else:
+            self._handshake(0, token)
 
     def _watch(self, stream: Stream, events: int) -> None:
         if events != self._watched:

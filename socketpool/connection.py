@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from openssl_api import TlsEngine
 
+    from .connecting import Connecting
     from .manager import TgoClientSocketManager
     from .resolver import Address
     from .tls_stream import TlsStream
@@ -41,7 +42,19 @@ _READ_EVENTS = EPOLLIN | EPOLLRDHUP
 _PATIENCE = 0.1
 
 
-#: The classes for TLS, loaded with the first connection that speaks it: an import for each takes 2 us.
+#: Loaded with the first connection that a worker makes: an import for each takes several us.
+_connecting: type[Connecting] | None = None
+
+
+def _load_connecting() -> type[Connecting]:
+    global _connecting
+    from .connecting import Connecting
+
+    _connecting = Connecting
+    return Connecting
+
+
+#: The classes for TLS, likewise.
 _tls: tuple[type[TlsStream], type[TlsEngine]] | None = None
 
 
@@ -134,9 +147,7 @@ class TgoSocketConnection(BaseConnection):
             worker = self._owner.only_worker or self._owner.choose_worker()
             self._begin()
             self.worker = worker
-            from .connecting import Connecting
-
-            connecting = self._connecting = Connecting(
+            connecting = self._connecting = (_connecting or _load_connecting())(
                 self, worker, use_nagle=use_nagle, timeout=timeout, established=self._established, failed=self._lost
             )
         try:
@@ -272,13 +283,13 @@ class TgoSocketConnection(BaseConnection):
             try:
                 with self._io_lock:
                     self._writing = stream.backlog_size > 0
-                    events = self._events()
+                    events = _READ_EVENTS | EPOLLOUT if self._writing else _READ_EVENTS
                     if events != watched:
                         worker.modify(token, stream.fd, events)
             except OSError as error:
                 self._lost(error)
                 return
-            if stream.has_buffered_input:
+            if stream.engine is not None and stream.has_buffered_input:
                 worker.call_soon(self._read_buffered, token)
             handler = self.handler
             event = self.on_connected if handler is None else handler.on_connected
@@ -307,7 +318,8 @@ class TgoSocketConnection(BaseConnection):
         worker = worker or self.worker or self._owner.choose_worker()
         self._writing = stream.backlog_size > 0
         try:
-            token = worker.register(stream.fd, self._events(), self._on_event)
+            events = _READ_EVENTS | EPOLLOUT if self._writing else _READ_EVENTS
+            token = worker.register(stream.fd, events, self._on_event)
             self.token = token
             self.worker = worker
             if stream.has_buffered_input:
@@ -339,9 +351,6 @@ class TgoSocketConnection(BaseConnection):
         return self.token != 0
 
     # What the worker calls
-
-    def _events(self) -> int:
-        return _READ_EVENTS | EPOLLOUT if self._writing else _READ_EVENTS
 
     def _on_event(self, flags: int, token: int) -> None:
         lock = self._event_lock

@@ -232,15 +232,12 @@ class Origin(OriginConnections):
         # An origin without TLS may be reached through a proxy with it.
         is_http2 = engine.alpn == b"h2" if self.tls and engine is not None else self.pool.http2 is True
         opened: HttpConnection
-        # For each connection: a relative import takes longer.
         if is_http2:
-            from httpclient.http2.connection import Http2Connection
+            from ..http2.connection import Http2Connection
 
             opened = Http2Connection(self, connection)
         else:
-            from httpclient.http1.connection import Http1Connection
-
-            opened = Http1Connection(self, connection)
+            opened = (_http1_connection or _load_http1())(self, connection)
         exchange.times, connection.times = connection.times, None
         exchange.connection = opened  # first, so that whoever is interrupted from here on ends it
         with self._lock:
@@ -419,7 +416,8 @@ class Origin(OriginConnections):
         request = exchange.request
         timeout = request.connect_timeout
         try:
-            timeout = _connect_limit(request)
+            if request.deadline:
+                timeout = _connect_limit(request)
             connection = self._new_connection(exchange)
             connection.handler = _Opening(self, connection, exchange, timeout)
             connection.connect(use_nagle=False, timeout=timeout, here=True)
@@ -559,6 +557,18 @@ class Origin(OriginConnections):
             http.close()
 
 
+#: Loaded with the first connection that speaks it: an import for each takes several us.
+_http1_connection: type[Http1Connection] | None = None
+
+
+def _load_http1() -> type[Http1Connection]:
+    global _http1_connection
+    from ..http1.connection import Http1Connection
+
+    _http1_connection = Http1Connection
+    return Http1Connection
+
+
 class _Opening:
     """What becomes of a connection that a worker opens; see :attr:`socketpool.TgoSocketConnection.handler`."""
 
@@ -581,12 +591,10 @@ class _Opening:
 
 
 def _connect_limit(request: Request) -> float:
-    """Return how many seconds connecting may take.
+    """Return how many seconds connecting may take for a request with a deadline.
 
     :raises DeadlineError: the time is up.
     """
-    if not request.deadline:
-        return request.connect_timeout
     left = request.deadline - time.monotonic()
     if left <= 0:
         raise deadline_passed(PHASE_CONNECT)
