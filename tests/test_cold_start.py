@@ -51,8 +51,8 @@ class Limits(NamedTuple):
 
 LIMITS = {
     "HTTP/1.1": Limits("http", 63, 30),
-    "TLS": Limits("https1", 80, 30),
-    "HTTP/2": Limits("https", 91, 30),
+    "TLS": Limits("https1", 79, 30),
+    "HTTP/2": Limits("https", 90, 30),
 }
 
 #: What HTTP/2 does without until there is a body to send, a trace, or a name from the package.
