@@ -44,7 +44,7 @@ class Handshake(CallbackGuard):
 
     def __init__(self, host: str, context: TlsContext, session: Session | None) -> None:
         self.failures: list[BaseException] = []
-        super().__init__(self.failures)
+        self._failures = self.failures  # the base's own; its constructor has no more to do
         self._host = host
         self._context = context
         self.session = session

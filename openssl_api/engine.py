@@ -520,8 +520,7 @@ class TlsEngine(Negotiated):
 
         Does nothing before the end of the handshake, after a failure, or once closed.
         """
-        if self._ssl is not NONE and not self._failed:
-            SSL_shutdown(self._ssl)
+        if self._ssl is not NONE and not self._failed and SSL_shutdown(self._ssl) < 0:
             ERR_clear_error()
 
     def close(self) -> None:

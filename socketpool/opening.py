@@ -119,15 +119,13 @@ class Opening:
 
     def _peer_addresses(self, deadline: float) -> Sequence[Address]:
         connection = self._connection
-        addresses = connection.addresses or self._resolve(connection._hostname, connection._port, deadline)
+        hostname, port = connection._hostname, connection._port
+        addresses = connection.addresses or known_addresses(hostname, port) or self._resolve(hostname, port, deadline)
         if connection.on_addresses is not None:
             connection.on_addresses(addresses)
         return addresses
 
     def _resolve(self, hostname: str, port: int, deadline: float) -> Sequence[Address]:
-        known = known_addresses(hostname, port)
-        if known is not None:
-            return known
         answer = Answer(hostname, port)
         with self._lock:
             self._check()
@@ -143,7 +141,8 @@ class Opening:
         from .tunnel import advance, packed_addresses
 
         peer = packed_addresses(self._peer_addresses(deadline)) if detour.look_up_peer else []
-        addresses = self._resolve(detour.hostname, detour.port, deadline)
+        hostname, port = detour.hostname, detour.port
+        addresses = known_addresses(hostname, port) or self._resolve(hostname, port, deadline)
         tunnel = detour.new_tunnel()
         while True:
             stream = self._win(ConnectRace(addresses, self._use_nagle), deadline)

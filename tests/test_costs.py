@@ -45,7 +45,7 @@ LIMITS = {
     "HTTP/2": Limits("https", "one", 3.1, 12.2, 63),
     "HTTP/2, 100 streams": Limits("https", "streams", 1.5, 4.8, 46),
     "connections": Limits("http", "connections", 4.5, 3.4, 36),
-    "new TLS connection": Limits("https1", "new", 25.3, 30, 141),
+    "new TLS connection": Limits("https1", "new", 25.3, 31, 113),
 }
 
 both = pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
