@@ -119,8 +119,10 @@ class _Template:
     :param given: the names of the fields that the call gives.
     :raises InvalidRequestError: a field or a limit can't be used.
 
-    :ivar before: the fields that go before those of the call, and :ivar lines_before: as lines.
-    :ivar after: those that go behind them, likewise.
+    :ivar before: the fields that go before those of the call.
+    :ivar lines_before: the same as lines, in one text.
+    :ivar after: the fields that go behind them.
+    :ivar lines_after: the same as lines, in one text; empty where there are none.
     :ivar authorized: Authorization is among the fields given by the call or the client.
     :ivar typed: so is Content-Type.
     :ivar framed: so is a field that says where the body ends.
@@ -160,7 +162,6 @@ class _Template:
         self.typed = "content-type" in names
         self.framed = "content-length" in names or "transfer-encoding" in names
         self.before = [(name, value) for name, value in own if value and name.lower() not in names]
-        # Each as one text, which costs less to join.
         self.lines_before = ["\r\n".join(field_lines(self.before))]
         self.lines_after = ["\r\n".join(field_lines(self.after))] if self.after else []
         self.connect = _seconds("connect_timeout", settings.connect_timeout)
@@ -246,9 +247,6 @@ def _request(  # noqa: PLR0917
     )
 
 
-# What is imported in here takes its absolute name: looking up a relative one takes a microsecond each time.
-
-
 def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body | None, str]:
     """Return the body of a call, if it has one, and its Content-Type.
 
@@ -258,7 +256,7 @@ def _make_body(settings: RequestSettings, options: RequestOptions) -> tuple[Body
     if json is not None:
         if data is not None or files is not None:
             raise BodyError("a request has one body: give json or data and files")
-        from httpclient.content.forms import json_body
+        from httpclient.content.forms import json_body  # for each request: a relative import takes longer
 
         return json_body(json)
     if files is not None:
@@ -345,13 +343,14 @@ class Preparer:
                 raise TypeError(f"a request has no such option: {unknown}; there are {', '.join(sorted(OPTIONS))}")
             return self._make(settings, method, url, connect_timeout, recv_timeout, options)
         key = method, url, connect_timeout, recv_timeout
-        kept = self._kept.get(key)
+        all_kept = self._kept  # another thread may put another dictionary in its place while this one makes a request
+        kept = all_kept.get(key)
         if kept is None or (kept.authentication is not None and not kept.authentication.constant):
             kept = self._make(settings, method, url, connect_timeout, recv_timeout, options)
             if kept.authentication is None or kept.authentication.constant:
-                if len(self._kept) >= self.KEPT:
-                    self._kept.clear()
-                self._kept[key] = kept
+                if len(all_kept) >= self.KEPT:
+                    all_kept.clear()
+                all_kept[key] = kept
         return kept  # a request without a body has no state of its own
 
     def _make(  # noqa: PLR0917
@@ -369,13 +368,14 @@ class Preparer:
         # Cookies and passwords may be for some of the URLs of an origin.
         where = uri.origin if settings._jar is None and not uri.username else url
         key = where, *[name for name, _ in given]
-        template = self._templates.get(key)
+        templates = self._templates  # as above
+        template = templates.get(key)
         if template is None:
             template = _Template(settings, uri, key[1:])
             if self._knows:
-                if len(self._templates) >= self.KEPT:
-                    self._templates.clear()
-                self._templates[key] = template
+                if len(templates) >= self.KEPT:
+                    templates.clear()
+                templates[key] = template
         return _request(settings, template, method, uri, given, connect_timeout, recv_timeout, options)
 
     def _catch_up(self, settings: RequestSettings) -> None:
