@@ -5,8 +5,6 @@ An exception cannot pass through C: what strikes a callback is kept, and raised 
 
 from __future__ import annotations
 
-import os
-
 from linuxapi.interrupts import CallbackGuard
 
 from .client_api import (
@@ -77,8 +75,6 @@ class Handshake(CallbackGuard):
 
 #: SSL -> its handshake, while that is under way. OpenSSL's callbacks get nothing but the SSL.
 handshakes: dict[int, Handshake] = {}
-
-os.register_at_fork(after_in_child=handshakes.clear)  # those of the parent
 
 
 def _verify(store_context: int, _: int | None) -> int:
