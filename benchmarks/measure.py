@@ -44,6 +44,8 @@ class Sample:
     wall: float
     context_switches: int
     connections: int
+    # When it began, by CLOCK_MONOTONIC: what a recording of the whole process has before that isn't meant.
+    began: float
     versions: dict[str, str] = field(default_factory=dict)
     # What only some workloads have: KiB per connection, threads, megabytes at the peak.
     more: dict[str, float] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class Measured:
             wall=self.wall,
             context_switches=self.context_switches,
             connections=self.connections,
+            began=self._wall,
             more=more,
         )
 
