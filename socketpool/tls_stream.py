@@ -1,8 +1,9 @@
 """A connected socket with TLS.
 
 Ciphertext is read by OpenSSL itself, straight from the descriptor (one copy less, and no buffer of ours per
-connection); it is written to a memory BIO and sent from there, because OpenSSL's own socket BIO doesn't pass
-MSG_NOSIGNAL, and because everything that is pending then goes out in one system call.
+connection), but in the middle of a large body, where larger reads than its own save more than a copy costs. It is
+written to a memory BIO and sent from there, because OpenSSL's own socket BIO doesn't pass MSG_NOSIGNAL, and because
+everything that is pending then goes out in one system call.
 """
 
 from __future__ import annotations
