@@ -135,9 +135,9 @@ class Stream:
 
         To wait inside of the call costs less than to be told that nothing fits, to wait for room, and to try again.
         """
-        if self.backlog_size:
-            return self.send(data)
         size = len(data)
+        if self.backlog_size or size > 2 * _SEND_SIZE:
+            return self.send(data)
         count: int = send_shared(self.fd, data, size, MSG_NOSIGNAL)
         if count == size:
             return True

@@ -190,9 +190,12 @@ def test_sending_that_waits_a_moment_queues_what_was_not_taken_by_then(pair: tup
     stream, peer = pair
     data = random_bytes(LARGE)
     stream.wait_in_sends()
-    assert not stream.send_waiting(data[:-5])
-    assert 0 < stream.backlog_size < LARGE
-    assert not stream.send_waiting(data[-5:])
+    size = 0
+    while stream.send_waiting(data[size : size + 300_000]):
+        size += 300_000
+    assert 0 < stream.backlog_size <= 300_000
+    assert not stream.send_waiting(data[size + 300_000 :])
+    assert stream.backlog_size > 300_000  # a large piece, and one behind others, is queued at once
     received = bytearray()
     while not stream.flush():
         received += peer.recv(1 << 20)
@@ -207,7 +210,7 @@ def test_sending_that_waits_ends_when_the_peer_does() -> None:
     stream.wait_in_sends()
     with alarms(nothing), pytest.raises(ConnectionLostError, match="sending"):
         while True:
-            if not stream.send_waiting(bytes(1 << 20)):
+            if not stream.send_waiting(bytes(300_000)):
                 peer.close()
                 stream.flush()
     stream.close()
