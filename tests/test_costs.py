@@ -42,8 +42,8 @@ LIMITS = {
     "HTTP/1.1": Limits("http", "one", 3.1, 3.3, 21),
     "HTTP/1.1, fields of its own": Limits("http", "own", 3.1, 3.3, 50),
     "TLS": Limits("https1", "one", 3.1, 6.6, 24.5),
-    "HTTP/2": Limits("https", "one", 3.1, 12.2, 63),
-    "HTTP/2, 100 streams": Limits("https", "streams", 1.5, 4.8, 46),
+    "HTTP/2": Limits("https", "one", 2.2, 11, 44),
+    "HTTP/2, 100 streams": Limits("https", "streams", 1.5, 4, 39),
     "connections": Limits("http", "connections", 4.5, 3.4, 36),
     "new TLS connection": Limits("https1", "new", 25.3, 31, 113),
 }
