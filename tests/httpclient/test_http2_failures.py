@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -155,6 +155,26 @@ def test_goaway_fails_what_was_not_processed(session: Http2Session) -> None:
     assert session.finished, "nothing is expected any more"
 
 
+def test_goaway_refuses_what_is_sent_beyond_a_response(session: Http2Session) -> None:
+    class Talk:
+        errors: ClassVar[list[HttpClientError]] = []
+
+        def read(self, size: int) -> bytes | None:
+            return None
+
+        def abort(self, error: HttpClientError) -> None:
+            self.errors.append(error)
+
+    first = get(session, method="POST", body=Talk())
+    session.data_to_send()
+    feed(session, settings() + headers(1, OK, end=True))
+    assert first.events[-1] == ("end", [])
+    assert not Talk.errors
+    feed(session, goaway(0, 0))
+    (error,) = Talk.errors
+    assert isinstance(error, RefusedStreamError)
+
+
 def test_graceful_shutdown_in_two_steps(session: Http2Session) -> None:
     """RFC 9113 section 6.8: first with the highest number, then with the real one."""
     sinks = start(session, 2)
@@ -293,6 +313,15 @@ def test_malformed_response(session: Http2Session, wire: bytes, words: str) -> N
     # The block that was cut off leaves nothing behind for the next one.
     feed(session, headers(3, [*OK, (b"c", b"d")], end=True))
     assert second.events == [("head", 200, [(b"c", b"d")]), ("end", [])]
+
+
+def test_malformed_responses_one_after_the_other(session: Http2Session) -> None:
+    """What is to be sent about the first isn't sent once more with the second."""
+    sinks = start(session, 2)
+    for stream_id in (1, 3):
+        feed(session, headers(stream_id, [*OK, (b"connection", b"close")]))
+    assert all(isinstance(sink.error, Http2StreamError) for sink in sinks)
+    assert sent_resets(session) == [(1, 1), (3, 1)]
 
 
 @pytest.mark.parametrize(
