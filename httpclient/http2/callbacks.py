@@ -1,6 +1,6 @@
 """The callbacks through which nghttp2 tells a client session what arrived.
 
-They are the hottest code of HTTP/2: one call per header field, and three more per response. So they do nothing but
+They are the hottest code of HTTP/2: one call per header field, and four more per response. So they do nothing but
 append to lists, and :class:`~.session.Http2Session` acts on the lists when the library's function has returned.
 That also means that no sink runs below C: its exceptions can't get lost there, and it may call anything.
 
@@ -12,8 +12,9 @@ What makes a callback cheap (measured):
   pass on one with a NUL inside (RFC 9113 section 8.2.1).
 - A session always receives into the same place, so the struct that looks at the received frame is made once.
 
-No Delphi origin; stands for ``nghttp2_on_header_callback``, ``nghttp2_on_frame_recv_callback``,
-``nghttp2_on_data_chunk_recv_callback`` and ``nghttp2_on_stream_close_callback`` in Grijjy.Http.TgoHttpClient.
+No Delphi origin; stands for ``nghttp2_on_header_callback``, ``nghttp2_on_frame_recv_callback`` and
+``nghttp2_on_data_chunk_recv_callback`` in Grijjy.Http.TgoHttpClient. Its ``nghttp2_on_stream_close_callback`` isn't
+needed: frames tell how a stream ends, those that arrive and those that are sent.
 """
 
 from __future__ import annotations

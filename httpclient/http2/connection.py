@@ -84,7 +84,7 @@ class Http2Connection(Http2Driver):
     def _begin(self, exchange: Exchange) -> bool:
         """Send a request. ``True`` if the calling thread is the driver now.
 
-        :raises RemoteClosedError: the connection has ended before.
+        :raises RefusedStreamError: the connection has ended before.
         """
         mine = False
         now = time.monotonic()
