@@ -12,7 +12,6 @@ from ._library import libssl
 from ._peer import PeerCertificate, selected_protocol
 from ._sessions import Session
 from .client_api import (
-    X509_V_ERR_UNSPECIFIED,
     X509_V_OK,
     SSL_get_verify_result,
     SSL_get_version,
@@ -25,7 +24,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._handshakes import Handshake
     from .context import TlsContext
     from .errors import TlsError
 
@@ -70,22 +68,20 @@ class Negotiated:
         self.host = host
         self.port = port
 
-    def _check_peer(self, ssl: c_void_p, handshake: Handshake) -> TlsError | None:
-        """Look at what the handshake led to; return what is wrong with it."""
+    def _check_peer(self, ssl: c_void_p, offered: Session | None) -> TlsError | None:
+        """Look at what the handshake led to; return what is wrong with it.
+
+        :param offered: the session that was to be resumed, if any.
+        """
         context = self._context
-        self.resumed = resumed = _SSL_session_reused(ssl) != 0
-        session = handshake.session
+        self.resumed = _SSL_session_reused(ssl) != 0
         pointer = _SSL_get_session(ssl)
-        if session is None or session.pointer != pointer:
-            session = Session(pointer)
+        session = offered if offered is not None and offered.pointer == pointer else Session(pointer)
         if context.verify or context.pins is not None:
-            # OpenSSL takes a server without any certificate for a good one, if the context's ciphers allow for such.
-            if not SSL_SESSION_get0_peer(session.pointer):
-                return certificate_error(ssl, self.host, self.port, X509_V_OK)
-            # A session is only remembered when all of this has been found good. Otherwise the callback must have said
-            # so, whatever OpenSSL may have taken for its word: it may have been struck before it did anything.
-            if context.verify and not (handshake.verified or resumed):
-                verify_code = SSL_get_verify_result(ssl) or X509_V_ERR_UNSPECIFIED
+            # OpenSSL has verified the server. But it takes a server without any certificate for a good one, if the
+            # context's cipher list allows for such.
+            verify_code = SSL_get_verify_result(ssl) if context.verify else X509_V_OK
+            if verify_code != X509_V_OK or not SSL_SESSION_get0_peer(session.pointer):
                 return certificate_error(ssl, self.host, self.port, verify_code)
             if context.pins is not None:
                 peer = session.certificate
@@ -99,7 +95,7 @@ class Negotiated:
                 return refusal(
                     self.host, self.port, f"the server chose {self.alpn!r} by ALPN, which it was not offered"
                 )
-        if session is handshake.session:
+        if session is offered:
             self.session = session
         else:
             self._keep_session(session)

@@ -57,7 +57,6 @@ BIO_C_SET_BUF_MEM_EOF_RETURN = 130
 X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x04
 X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20
 
-X509_V_ERR_UNSPECIFIED = 1
 X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT = 2
 X509_V_ERR_CERT_NOT_YET_VALID = 9
 X509_V_ERR_CERT_HAS_EXPIRED = 10
@@ -85,10 +84,7 @@ XN_FLAG_RFC2253 = 0x1110317
 
 PSSL_SESSION = c_void_p
 PX509_VERIFY_PARAM = c_void_p
-PX509_STORE_CTX = c_void_p
 
-#: ``int (*)(X509_STORE_CTX *, void *)`` -> 1 if the certificate is good.
-TCertVerifyCallback = CFUNCTYPE(c_int, c_void_p, c_void_p)
 #: ``SSL_CTX_keylog_cb_func``: (SSL, line).
 TKeylogCallback = CFUNCTYPE(None, c_void_p, c_char_p)
 
@@ -108,7 +104,6 @@ _FUNCTIONS |= {
     "SSL_CTX_get_security_level": (libssl, c_int, [PSSL_CTX], _SHORT),
     "SSL_CTX_set_default_verify_paths": (libssl, c_int, [PSSL_CTX]),
     "SSL_CTX_set1_cert_store": (libssl, None, [PSSL_CTX, PX509_STORE], {"since": "1.1.1"}),
-    "SSL_CTX_set_cert_verify_callback": (libssl, None, [PSSL_CTX, TCertVerifyCallback, c_void_p], _SHORT),
     "SSL_CTX_set_keylog_callback": (libssl, None, [PSSL_CTX, TKeylogCallback], {"since": "1.1.1", "hold_gil": True}),
 }
 
@@ -144,13 +139,6 @@ _FUNCTIONS |= {
     "X509_VERIFY_PARAM_set_hostflags": (libcrypto, None, [PX509_VERIFY_PARAM, c_uint], _SHORT),
     "SSL_get_verify_result": (libssl, c_long, [PSSL], _SHORT),
     "X509_verify_cert_error_string": (libcrypto, c_char_p, [c_long], _SHORT),
-    "SSL_get_ex_data_X509_STORE_CTX_idx": (libssl, c_int, [], _SHORT),
-    "X509_STORE_CTX_get_ex_data": (libcrypto, c_void_p, [PX509_STORE_CTX, c_int], _SHORT),
-    "X509_STORE_CTX_get0_cert": (libcrypto, PX509, [PX509_STORE_CTX], _SHORT),
-    "X509_STORE_CTX_get0_chain": (libcrypto, PSTACK, [PX509_STORE_CTX], _SHORT),
-    "X509_STORE_CTX_get_error": (libcrypto, c_int, [PX509_STORE_CTX], _SHORT),
-    "X509_STORE_CTX_set_error": (libcrypto, None, [PX509_STORE_CTX, c_int], _SHORT),
-    "X509_verify_cert": (libcrypto, c_int, [PX509_STORE_CTX]),
     # The chain as the peer sent it; on a failed handshake only from OpenSSL 3.0 on. Owned by the SSL.
     "SSL_get_peer_cert_chain": (libssl, PSTACK, [PSSL], _SHORT),
 }
@@ -195,7 +183,6 @@ _FUNCTIONS |= {
     "X509_get0_notAfter": (libcrypto, c_void_p, [PX509]),
     "X509_cmp_current_time": (libcrypto, c_int, [c_void_p]),
     "X509_up_ref": (libcrypto, c_int, [PX509], _SHORT),
-    "ASN1_TIME_diff": (libcrypto, c_int, [POINTER(c_int), POINTER(c_int), c_void_p, c_void_p]),
     "ASN1_TIME_print": (libcrypto, c_int, [PBIO, c_void_p]),
     "ASN1_STRING_length": (libcrypto, c_int, [PASN1_STRING]),
     "X509_get_ext_by_NID": (libcrypto, c_int, [PX509, c_int, c_int]),

@@ -14,7 +14,6 @@ from _weakrefset import WeakSet
 
 from linuxapi.forks import after_fork_in_child
 
-from ._handshakes import keylog_callback, verify_callback
 from ._library import VERSION
 from ._sessions import SessionCache
 from .api import (
@@ -47,7 +46,6 @@ from .client_api import (
     ERR_clear_error,
     SSL_CTX_get_security_level,
     SSL_CTX_set1_cert_store,
-    SSL_CTX_set_cert_verify_callback,
     SSL_CTX_set_cipher_list,
     SSL_CTX_set_ciphersuites,
     SSL_CTX_set_default_read_buffer_len,
@@ -62,10 +60,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
 
+    from ._keylog import KeyLog
     from ._pins import Pins
-    from ._verified import VerifiedCertificates
 
     Path = str | os.PathLike[str]
 
@@ -114,15 +112,13 @@ class TlsContext:
     __slots__ = (
         "__weakref__",
         "_handle",
-        "_keep",
         "_lock",
         "alpn",
-        "has_verified",
+        "keylog",
         "pins",
         "resumption",
         "sessions",
         "trust_pending",
-        "verified",
         "verify",
     )
 
@@ -144,7 +140,6 @@ class TlsContext:
         fingerprints: str | Iterable[str] = (),
     ) -> None:
         self._handle: int | None = None
-        self._keep: Any = None
         self._lock = RLock()
         _contexts.add(self)
         #: The system's authorities are to be loaded before the first handshake, and aren't yet.
@@ -163,10 +158,8 @@ class TlsContext:
             self.pins = Pins(fingerprints)
         #: The sessions that can be resumed.
         self.sessions = SessionCache()
-        #: A certificate has been verified.
-        self.has_verified = False
-        #: Those that have been since; ``None`` before the second.
-        self.verified: VerifiedCertificates | None = None
+        #: Who is told the keys, if anybody.
+        self.keylog: KeyLog | None = None
         wire = alpn_wire(alpn)
 
         ERR_clear_error()
@@ -187,8 +180,6 @@ class TlsContext:
             # Connections are asked for their sessions instead: cheaper than being called back for each ticket.
             SSL_CTX_ctrl(handle, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, None)
             SSL_CTX_set_verify(handle, SSL_VERIFY_PEER if verify else SSL_VERIFY_NONE, _NO_CALLBACK)
-            if verify:
-                SSL_CTX_set_cert_verify_callback(handle, verify_callback, None)
             if wire and SSL_CTX_set_alpn_protos(handle, wire, len(wire)):
                 raise TlsError(f"OpenSSL did not take the ALPN protocols: {queued_reason()}")
             if ciphers is not None:
@@ -205,8 +196,10 @@ class TlsContext:
             elif private_key is not None:
                 raise TlsConfigurationError("a private key is of no use without its certificate")
             if keylog is not None:
-                self._keep = keylog_callback(keylog)
-                SSL_CTX_set_keylog_callback(handle, self._keep)
+                from ._keylog import KeyLog
+
+                self.keylog = KeyLog(keylog)
+                SSL_CTX_set_keylog_callback(handle, self.keylog.callback)
         except BaseException:
             self.close()
             ERR_clear_error()

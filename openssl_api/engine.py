@@ -34,7 +34,6 @@ from ._failures import (
     transfer_error,
     transport_error,
 )
-from ._handshakes import Handshake, handshakes
 from ._library import VERSION, libcrypto, libssl
 from ._negotiated import NONE, Negotiated
 from ._peer import set_server
@@ -78,6 +77,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ._sessions import Session
     from .context import TlsContext
 
 # The hot path, bound without argtypes, which halves the cost of a call. Handles and addresses are c_void_p objects,
@@ -132,7 +132,7 @@ class TlsEngine(Negotiated):
         "_failed",
         "_feedable",
         "_grown",
-        "_handshake",
+        "_offered_session",
         "_pointer",
         "_problem",
         "_readable",
@@ -151,8 +151,8 @@ class TlsEngine(Negotiated):
         self._feedable = NONE
         self._failed = False
         self._grown = False
-        #: Until it is finished.
-        self._handshake: Handshake | None = None
+        #: What is to be resumed; until the handshake is finished.
+        self._offered_session: Session | None = None
         self._pointer = c_void_p()
         self._problem: TlsError | None = None
         #: The stream ended without close_notify: somebody may have cut it short (RFC 8446 section 6.1).
@@ -167,13 +167,11 @@ class TlsEngine(Negotiated):
                 wire = alpn_wire(alpn)
                 if SSL_set_alpn_protos(ssl, wire, len(wire)):
                     raise TlsError(f"OpenSSL did not take the ALPN protocols: {queued_reason()}")
-            session = None
             if context.resumption:
                 self._place = name, port
-                session = context.sessions.take(self._place)
+                session = self._offered_session = context.sessions.take(self._place)
                 if session is not None:
                     SSL_set_session(ssl, session.pointer)
-            handshakes[ssl] = self._handshake = Handshake(name, context, session)
         except BaseException:
             self.close()
             ERR_clear_error()
@@ -206,20 +204,17 @@ class TlsEngine(Negotiated):
         ssl = self._handle
         if ssl is NONE:
             raise self._closed_error()
-        handshake = self._handshake
-        if handshake is None:
+        if self._ssl is not NONE:
             return True
         if self._problem is not None:
             raise self._problem
         if self._context.trust_pending:
             self._context.load_trust()
         ERR_clear_error()
-        result = handshake.call(SSL_connect, ssl)
-        if handshake.failures:
-            ERR_clear_error()
-            raise handshake.failures.pop()
+        keylog = self._context.keylog
+        result = SSL_connect(ssl) if keylog is None else keylog.connect(ssl)
         if result == 1:
-            problem = self._check_peer(ssl, handshake)
+            problem = self._check_peer(ssl, self._offered_session)
         else:
             error = _SSL_get_error(ssl, result)
             if error == SSL_ERROR_WANT_READ:
@@ -235,8 +230,7 @@ class TlsEngine(Negotiated):
                 raise problem
             finally:
                 del problem  # its traceback holds this frame: they would keep each other, and the engine, alive
-        handshakes.pop(ssl.value, None)
-        self._handshake = None
+        self._offered_session = None
         self._ssl = ssl
         return True
 
@@ -526,14 +520,12 @@ class TlsEngine(Negotiated):
     def close(self) -> None:
         """Free everything. Sends nothing; the session stays resumable. May be called again."""
         ssl, self._handle = self._handle, NONE
+        finished = self._ssl is not NONE
         self._ssl = self._readable = self._wbio = self._feedable = NONE
         self._problem = None
         if ssl is NONE:
             return
-        if self._handshake is not None:
-            self._handshake = None
-            handshakes.pop(ssl.value, None)
-        elif not self._failed:
+        if finished and not self._failed:
             # Otherwise OpenSSL takes the end for an accident, and the session for spoilt.
             SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
             if self._place is not None:
@@ -541,16 +533,10 @@ class TlsEngine(Negotiated):
         SSL_free(ssl)
 
     # The default arguments keep these at hand when the modules are already being taken apart.
-    def __del__(
-        self,
-        free: Callable[[c_void_p], None] = SSL_free,
-        none: Any = NONE,
-        forget: Any = handshakes.pop,
-    ) -> None:
+    def __del__(self, free: Callable[[c_void_p], None] = SSL_free, none: Any = NONE) -> None:
         ssl = getattr(self, "_handle", none)  # there is none if the arguments were wrong
         self._handle = none
         if ssl is not none:
-            forget(ssl.value, None)
             free(ssl)
 
     def _not_open(self) -> TlsError:

@@ -151,14 +151,10 @@ class Certificates:
 
     @cached_property
     def incomplete_chain(self) -> Identity:
-        """A good certificate, sent without the intermediate that connects it to the authority.
-
-        One that is sent nowhere else: who has verified it with its intermediate may know it for a while.
-        """
-        whole = self._make("whole-chain", _SERVER, names=LOCAL_NAMES, issuer=self._intermediate)
+        """The good server certificate, sent without the intermediate that connects it to the authority."""
         certificate = self.directory / "incomplete-chain.pem"
-        certificate.write_bytes(_first_certificate(whole.certificate_pem))
-        return Identity(certificate, whole.key)
+        certificate.write_bytes(_first_certificate(self.server.certificate_pem))
+        return Identity(certificate, self.server.key)
 
     @cached_property
     def big_chain(self) -> Identity:
