@@ -1,15 +1,15 @@
 """A process that opens connections at once and holds them; ``tests/test_costs.py`` starts it.
 
-    python -m tests.held URL CA_FILE COUNT
+    python -m tests.held URL CA_FILE COUNT WHOSE
 
-Writes as JSON how many bytes an idle connection takes: of Python's memory, as tracemalloc counts it (``python``), and
-of the process's, fragments and OpenSSL's included (``resident``).
+Writes how many bytes an idle connection takes: of Python's memory, as tracemalloc counts it (``python``), or of the
+process's, fragments and OpenSSL's included (``resident``). One at a time, because tracemalloc's own memory lies among
+the rest.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import resource
 import sys
 import threading
@@ -28,9 +28,13 @@ if TYPE_CHECKING:
 WARM = 50
 
 
-def resident() -> int:
+def resident_size() -> int:
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def python_size() -> int:
+    return tracemalloc.get_traced_memory()[0]
 
 
 def hold(client: TgoHttpClient, url: str, count: int) -> None:
@@ -54,7 +58,7 @@ def hold(client: TgoHttpClient, url: str, count: int) -> None:
 
 
 def main() -> None:
-    url, ca_file, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    url, ca_file, count, whose = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * count)), hard))
     with TgoHttpClient(
@@ -62,14 +66,13 @@ def main() -> None:
     ) as http:
         hold(http, url, WARM)  # with the blocks that all are read into
         gc.collect()
-        tracemalloc.start()
-        traced, before = tracemalloc.get_traced_memory()[0], resident()
+        if whose == "python":
+            tracemalloc.start()
+        size = python_size if whose == "python" else resident_size
+        before = size()
         hold(http, url, count)
         gc.collect()
-        traced = tracemalloc.get_traced_memory()[0] - traced
-        # What tracemalloc itself takes isn't the connections'.
-        after = resident() - tracemalloc.get_tracemalloc_memory()
-        print(json.dumps({"python": traced / (count - WARM), "resident": (after - before) / (count - WARM)}))
+        print((size() - before) / (count - WARM))
 
 
 if __name__ == "__main__":
