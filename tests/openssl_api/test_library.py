@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import shutil
 import textwrap
 
@@ -175,7 +176,7 @@ def test_versions(tmp_path: pathlib.Path, number: int, good: bool) -> None:
     if good:
         # It is let in, and then found to have no functions.
         result = python("import openssl_api", OPENSSL_API_LIBSSL=path)
-        assert "MissingSymbolError: SSL_get0_alpn_selected is not in " + path in result.stderr
+        assert re.search(rf"MissingSymbolError: \w+ is not in {re.escape(path)}", result.stderr)
     else:
         message = import_error(OPENSSL_API_LIBSSL=path)
         for word in (path, "Impostor 1.0", "OpenSSL 1.1.1 or 3.x is needed", "OPENSSL_API_LIBSSL"):
