@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..request import Request
 
+#: Seconds between two looks whether the peer has answered before it has the whole body. A near one takes several pieces
+#: in this time, and a look costs a tenth of a piece.
+_LOOK_EVERY = 0.002
+
 
 class Http1Caller(Http1Link):
     """The half of :class:`.connection.Http1Connection` that its caller drives, waiting in the kernel."""
@@ -176,11 +180,14 @@ class Http1Caller(Http1Link):
         if large and not exchange.request.deadline:
             stream.wait_in_sends()
             send = stream.send_waiting
+        looked = 0.0
         for piece, _ in wire_pieces(body):
             if data and self.uses > 1 and not body.in_memory and not stream.is_quiet():
                 raise spoilt()  # while the body was read from its source, and before anything was sent
-            if not data and stream.wait(POLLIN, 0.0) and self._receive_early(stream, exchange):
-                return
+            if not data and (now := time.monotonic()) - looked >= _LOOK_EVERY:
+                looked = now
+                if stream.wait(POLLIN, 0.0) and self._receive_early(stream, exchange):
+                    return
             if self._send(stream, exchange, data + piece if data else piece, send):
                 return
             data = b""
